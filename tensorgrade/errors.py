@@ -1,0 +1,106 @@
+"""The exceptions of tensorgrade.
+
+::
+
+    TensorgradeError
+    ├── UsageError            the command was called wrongly                 exit 2
+    ├── PlatformError         the platform or a grader failed                exit 1
+    │   ├── SandboxError      this machine cannot confine student code
+    │   ├── WireError         bytes from the other side are not a message
+    │   ├── GraderError       a grader cannot be run as it is written
+    │   └── GradebookError    nbgrader could not store a result
+    ├── NotebookError         a notebook cannot be read: data about a student, not a fault of ours
+    ├── StudentError          the student's code raised
+    ├── WorkerLost            the student's process died or was stopped
+    └── CheckFailure          a check found a wrong value (an AssertionError too)
+
+Student misbehaviour is data: ``NotebookError``, ``StudentError``, ``WorkerLost`` and
+``CheckFailure`` end in a report. The others end a command.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class TensorgradeError(Exception):
+    """The root of everything that tensorgrade raises on purpose."""
+
+
+class UsageError(TensorgradeError):
+    """A command or a setting is wrong; the message says where and what to write instead."""
+
+
+class PlatformError(TensorgradeError):
+    """The platform or a grader failed; no student is to blame."""
+
+
+class SandboxError(PlatformError):
+    """Student code cannot be confined on this machine, so none is run."""
+
+
+class WireError(PlatformError):
+    """Bytes that crossed the wall are not a message, or exceed a limit."""
+
+
+class GraderError(PlatformError):
+    """A grader cannot be run as it is written."""
+
+
+class GradebookError(PlatformError):
+    """nbgrader refused or failed to store a result."""
+
+
+class NotebookError(TensorgradeError):
+    """A notebook is missing or cannot be read."""
+
+
+class WorkerLost(TensorgradeError):
+    """The student's process is gone; the message says how it ended."""
+
+    def __init__(self, outcome: str, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True)
+class StudentFrame:
+    """One line of a student's traceback.
+
+    Attributes:
+        cell: index of the notebook cell, from 0; -1 for a file handed in beside the notebook.
+        line: line in that cell, from 1.
+    """
+
+    cell: int
+    line: int
+
+
+class StudentError(TensorgradeError):
+    """The student's code raised.
+
+    Args:
+        type_name: name of the exception's class, as the worker reported it.
+        message: its text; may echo a hidden input, so it is for staff only.
+        frames: the student's own lines, outermost first; nothing of ours.
+    """
+
+    def __init__(self, type_name: str, message: str, frames: tuple[StudentFrame, ...] = ()) -> None:
+        super().__init__(f"{type_name}: {message}" if message else type_name)
+        self.type_name = type_name
+        self.message = message
+        self.frames = frames
+
+
+class CheckFailure(TensorgradeError, AssertionError):
+    """A check found a wrong value.
+
+    Args:
+        rationale: what went wrong, for staff; may hold expected values.
+        hint: what to try, for students; holds no hidden value.
+    """
+
+    def __init__(self, rationale: str, hint: str | None = None) -> None:
+        super().__init__(rationale)
+        self.rationale = rationale
+        self.hint = hint

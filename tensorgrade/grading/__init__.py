@@ -1,0 +1,1 @@
+"""Runs one assignment's graders on one submission."""

@@ -1,0 +1,149 @@
+"""The record of all checks of one submission."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class Status(Enum):
+    """How a check ended."""
+
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"  # a task it needs failed; its weight is lost
+    BROKEN = "BROKEN"  # the reference solution fails here too: for staff, costs nobody points
+
+
+@dataclass(frozen=True)
+class CheckRecord:
+    """How one check ended.
+
+    Attributes:
+        task: grade_id of the grade cell that the check belongs to.
+        name: pytest's name of the check, with its parameters.
+        sentence: the check's docstring: the requirement that students read.
+        hidden: whether the check stays on the grading machine.
+        weight: share of the task's points, relative to the task's other checks.
+        seconds: wall time of the check.
+        hint: what to try, for students; None where the check passed.
+        rationale: what went wrong, for staff only.
+        seed: what `rng` was seeded with, for staff only.
+        metrics: numbers that the check recorded, by name.
+    """
+
+    task: str
+    name: str
+    sentence: str
+    hidden: bool
+    weight: float
+    status: Status
+    seconds: float = 0.0
+    hint: str | None = None
+    rationale: str | None = None
+    seed: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """The points of one task.
+
+    Attributes:
+        notebook: name of the notebook that holds the grade cell, without ``.ipynb``.
+        points: None where staff decides: a task graded by hand, or one with a `BROKEN` check.
+        manual: whether the task is graded by hand.
+    """
+
+    name: str
+    notebook: str
+    max_points: float
+    points: float | None
+    manual: bool = False
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What is needed to repeat a grade.
+
+    Attributes:
+        graders_sha256: content hash of ``graders/<assignment>/`` and the source notebooks.
+        versions: name to version of what decides a result (tensorgrade, torch, python ...).
+        sandbox: the level that confined the student's code.
+    """
+
+    graders_sha256: str
+    versions: dict[str, str]
+    sandbox: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The record of all checks of one submission.
+
+    Attributes:
+        status: ``graded``, ``unreadable`` or ``missing``.
+        error: one sentence where the status is not ``graded``.
+        seconds: wall time of running the notebook and its checks.
+        notebooks: name to the executed notebook (nbformat 4 as a plain dict): locked cells are
+            the instructor's, outputs are captured and sanitised; grade cells have no output yet.
+    """
+
+    assignment: str
+    student: str
+    status: str
+    error: str | None = None
+    seconds: float = 0.0
+    cached: bool = False
+    tasks: tuple[TaskRecord, ...] = ()
+    checks: tuple[CheckRecord, ...] = ()
+    notebooks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    provenance: Provenance | None = None
+
+    @property
+    def points(self) -> float:
+        """Points over the autograded tasks that have a verdict."""
+        return sum(task.points for task in self.tasks if task.points is not None and not task.manual)
+
+    @property
+    def max_points(self) -> float:
+        """Max points over the same tasks."""
+        return sum(task.max_points for task in self.tasks if task.points is not None and not task.manual)
+
+    def checks_of(self, task: str) -> tuple[CheckRecord, ...]:
+        """The records of one task, in the order of the grader."""
+        return tuple(check for check in self.checks if check.task == task)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `grade --json` writes about this submission: nothing that only staff may read."""
+        result: dict[str, Any] = {
+            "student": self.student,
+            "status": self.status,
+            "points": self.points,
+            "max_points": self.max_points,
+            "seconds": round(self.seconds, 3),
+            "cached": self.cached,
+            "tasks": {task.name: _task_json(task) for task in self.tasks},
+            "checks": [_check_json(check) for check in self.checks],
+        }
+        if self.error is not None:
+            result["error"] = self.error
+        return result
+
+
+def _task_json(task: TaskRecord) -> dict[str, Any]:
+    result: dict[str, Any] = {"points": task.points, "max_points": task.max_points}
+    return {**result, "manual": True} if task.manual else result
+
+
+def _check_json(check: CheckRecord) -> dict[str, Any]:
+    return {
+        "task": check.task,
+        "name": check.name,
+        "status": check.status.value,
+        "weight": check.weight,
+        "seconds": round(check.seconds, 3),
+        "hint": check.hint,
+        "metrics": check.metrics,
+    }

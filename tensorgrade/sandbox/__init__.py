@@ -1,0 +1,1 @@
+"""Confines a process; one file per boundary."""
