@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import secrets
 import tomllib
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -12,6 +14,7 @@ from typing import Any
 from tensorgrade.errors import UsageError
 from tensorgrade.limits import Limits
 
+SECRET_BYTES = 32
 SETTINGS = {"title", "teaches", "profile", "limits", "forbidden"}
 
 
@@ -156,7 +159,33 @@ class Course:
         source = self.root / "source"
         return tuple(sorted(f.name for f in source.iterdir() if f.is_dir())) if source.is_dir() else ()
 
+    def secret(self) -> bytes:
+        """The key that every check's seed is derived from; made once, readable by its owner only.
+
+        The same secret gives the same inputs on every run and machine. To set a new one, delete the
+        file; to grade on another machine, copy it.
+        """
+        path = self.root / ".tensorgrade" / "secret"
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return _read_secret(path)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(SECRET_BYTES) + "\n")
+        return _read_secret(path)
+
     def submissions(self, assignment: Assignment) -> tuple[Submission, ...]:
         """The collected submissions of an assignment, by student."""
         folders = (self.root / "submitted").glob(f"*/{assignment.name}")
         return tuple(Submission(assignment, f.parent.name) for f in sorted(folders) if f.is_dir())
+
+
+def _read_secret(path: Path) -> bytes:
+    try:
+        secret = bytes.fromhex(path.read_text().strip())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be read as a course secret: {error}") from error
+    if len(secret) != SECRET_BYTES:
+        raise UsageError(f"{path}: expected {SECRET_BYTES} bytes in hexadecimal, got {len(secret)}")
+    return secret

@@ -11,11 +11,13 @@
     │   └── GradebookError    nbgrader could not store a result
     ├── NotebookError         a notebook cannot be read: data about a student, not a fault of ours
     ├── StudentError          the student's code raised
+    │   └── NotDefinedError   the submission lacks a name that a check uses
     ├── WorkerLost            the student's process died or was stopped
+    ├── NeedsOtherTask        a check builds on a task that failed
     └── CheckFailure          a check found a wrong value (an AssertionError too)
 
-Student misbehaviour is data: ``NotebookError``, ``StudentError``, ``WorkerLost`` and
-``CheckFailure`` end in a report. The others end a command.
+Student misbehaviour is data: ``NotebookError``, ``StudentError``, ``WorkerLost``,
+``NeedsOtherTask`` and ``CheckFailure`` end in a report. The others end a command.
 """
 
 from __future__ import annotations
@@ -68,12 +70,14 @@ class StudentFrame:
     """One line of a student's traceback.
 
     Attributes:
-        cell: index of the notebook cell, from 0; -1 for a file handed in beside the notebook.
+        cell: number of the code cell as the notebook shows it, `In [cell]`, from 1.
         line: line in that cell, from 1.
+        text: that line, from our copy of the cell.
     """
 
     cell: int
     line: int
+    text: str
 
 
 class StudentError(TensorgradeError):
@@ -90,6 +94,18 @@ class StudentError(TensorgradeError):
         self.type_name = type_name
         self.message = message
         self.frames = frames
+
+
+class NeedsOtherTask(TensorgradeError):
+    """A task that a check builds on has failed; the message is that task's name."""
+
+
+class NotDefinedError(StudentError):
+    """The submission does not define a name that a check uses; the message is that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("NameError", name)
+        self.name = name
 
 
 class CheckFailure(TensorgradeError, AssertionError):

@@ -1,0 +1,40 @@
+"""Grades many submissions."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tensorgrade.course import Course, Submission
+from tensorgrade.grading.grader import Grader
+from tensorgrade.grading.records import Report
+from tensorgrade.sandbox.template import Template
+
+
+def grade_submissions(grader: Grader, submissions: Iterable[Submission]) -> Iterator[Report]:
+    """Grade one submission after the other; each report is there before the next one starts."""
+    for submission in submissions:
+        yield grader.grade(submission)
+
+
+def grade_now(root: Path, assignment: str, student: str) -> Report:
+    """Grade one submission with the grader that this process keeps warm.
+
+    `nbgrader autograde` and formgrader come here, one submission at a time.
+    """
+    course = Course.at(root)
+    found = course.assignment(assignment)
+    grader = _warm_grader(course.root, assignment, found.sha256())
+    return grader.grade(Submission(found, student))
+
+
+@functools.lru_cache(maxsize=2)
+def _warm_grader(root: Path, assignment: str, sha256: str) -> Grader:
+    """A grader for this content; a changed grader or notebook has another hash and is loaded afresh."""
+    return Grader(Course.at(root).assignment(assignment), _warm_template())
+
+
+@functools.cache
+def _warm_template() -> Template:
+    return Template()

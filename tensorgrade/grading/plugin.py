@@ -1,0 +1,182 @@
+"""The pytest plugin that runs a grader, in the order of a run: plan, fixtures, verdicts."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import random
+from collections import Counter
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tensorgrade.errors import NeedsOtherTask, PlatformError, WorkerLost
+from tensorgrade.grading.hints import hint_for, rationale_for
+from tensorgrade.grading.records import CheckRecord, Status
+from tensorgrade.student import Session, Student
+
+MAX_DEATHS_PER_TASK = 2
+SEED_BYTES = 7  # fits the signed 64 bits of every seed function
+
+
+class GraderPlugin:
+    """Runs the checks of one grader on one submission; one record each.
+
+    Args:
+        sessions: by task, in the notebooks' order, the code of the notebook that holds its grade cell.
+        secret: the course secret that the seeds are derived from.
+        assignment: its name, part of every seed.
+
+    Attributes:
+        planned: by name, what a check says of itself; every planned check gets a record.
+        records: by name, how the check ended.
+        problems: what is wrong with the grader itself, one sentence each.
+        failure: the platform's own failure, if it had one; nothing was recorded then.
+    """
+
+    def __init__(self, sessions: Mapping[str, Session], secret: bytes, assignment: str) -> None:
+        self.sessions = sessions
+        self.secret = secret
+        self.assignment = assignment
+        self.tasks = tuple(sessions)
+        self.planned: dict[str, CheckRecord] = {}
+        self.needs: dict[str, tuple[str, ...]] = {}
+        self.records: dict[str, CheckRecord] = {}
+        self.problems: list[str] = []
+        self.failure: PlatformError | None = None
+        self.deaths: Counter[str] = Counter()
+        self.metrics: dict[str, float] = {}
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Make the marks of a grader known."""
+        config.addinivalue_line("markers", "task(name, weight=1): the grade cell this check belongs to")
+        config.addinivalue_line("markers", "needs(*names): tasks that this check builds on")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A grader file that cannot be imported is a problem of the grader."""
+        if report.failed:
+            lines = str(report.longrepr).strip().splitlines()
+            self.problems.append(f"{report.nodeid}: cannot be loaded: {lines[-1].removeprefix('E').strip()}")
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Plan every check, in the order of the notebook's tasks."""
+        for item in items:
+            self._plan(item)
+        covered = {record.task for record in self.planned.values()}
+        for task in self.tasks:
+            if task not in covered and not self.problems:
+                self.problems.append(f'no check belongs to grade cell "{task}". Add one or remove the cell.')
+        if self.problems:
+            items.clear()
+        items.sort(key=lambda item: self.tasks.index(self.planned[item.name].task))
+
+    def _plan(self, item: pytest.Item) -> None:
+        where = f"{item.path.name}: {item.name}"
+        mark = item.get_closest_marker("task")
+        task = mark.args[0] if mark is not None and len(mark.args) == 1 else None
+        sentence = (getattr(getattr(item, "function", None), "__doc__", None) or "").strip()
+        weight = mark.kwargs.get("weight", 1) if mark is not None else 1
+        needs = tuple(name for need in item.iter_markers("needs") for name in need.args)
+        if task is None:
+            problem = 'expected @pytest.mark.task("<grade cell>") on the check'
+        elif task not in self.tasks:
+            problem = f'no grade cell is called "{task}". Grade cells: {", ".join(self.tasks) or "none"}'
+        elif not isinstance(weight, int | float) or not 0 < weight < 1e6:
+            problem = f"expected a weight above 0, got {weight!r}"
+        elif not sentence:
+            problem = "expected a docstring: the sentence that students read"
+        elif item.name in self.planned:
+            problem = "another check has this name"
+        elif not set(needs) <= set(self.tasks[: self.tasks.index(task)]):
+            problem = f"needs {needs!r}, but only a task further up in the notebook can be needed"
+        else:
+            hidden = item.path.name != "test_public.py"
+            self.planned[item.name] = CheckRecord(
+                task,
+                item.name,
+                " ".join(sentence.split()),
+                hidden,
+                weight,
+                Status.FAILED,
+                seed=self._seed(item.name),
+            )
+            self.needs[item.name] = needs
+            return
+        self.problems.append(f"{where}: {problem}.")
+
+    def _seed(self, name: str) -> int:
+        text = f"{self.assignment}\0{name}".encode()
+        return int.from_bytes(hmac.digest(self.secret, text, hashlib.sha256)[:SEED_BYTES], "big")
+
+    @pytest.fixture
+    def student(self, request: pytest.FixtureRequest) -> Student:
+        """The submission's code, with the budget of one check."""
+        plan = self.planned[request.node.name]
+        session = self.sessions[plan.task]
+        session.begin_check(plan.seed)
+        return Student(session)
+
+    @pytest.fixture
+    def rng(self, request: pytest.FixtureRequest) -> torch.Generator:
+        """A generator with this check's own seed."""
+        return torch.Generator().manual_seed(self.planned[request.node.name].seed)
+
+    @pytest.fixture(name="metrics")
+    def metrics_fixture(self) -> dict[str, float]:
+        """Numbers worth keeping, by name; they go into the record."""
+        return self.metrics
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Seed everything, and skip what cannot or need not be tried."""
+        seed = self.planned[item.name].seed
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.manual_seed(seed)
+        self.metrics.clear()
+        task = self.planned[item.name].task
+        failed = [need for need in self.needs[item.name] if not self._has_passed(need)]
+        if failed:
+            raise NeedsOtherTask(failed[0])
+        if self.deaths[task] >= MAX_DEATHS_PER_TASK:
+            raise WorkerLost(
+                "UNTRIED", f"not tried: the process was lost {MAX_DEATHS_PER_TASK} times in this task"
+            )
+
+    def _has_passed(self, task: str) -> bool:
+        records = [record for record in self.records.values() if record.task == task]
+        return bool(records) and all(record.status is Status.PASSED for record in records)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Record how the check ended."""
+        report = yield
+        error = call.excinfo.value if call.excinfo is not None else None
+        if isinstance(error, PlatformError):
+            self.failure = error
+            item.session.shouldstop = "the platform failed"
+        elif error is not None or call.when == "call":
+            self._record(item.name, error, call.duration)
+        return report
+
+    def _record(self, name: str, error: BaseException | None, seconds: float) -> None:
+        plan = replace(self.planned[name], seconds=seconds, metrics=_numbers(self.metrics))
+        if isinstance(error, WorkerLost):
+            self.deaths[plan.task] += 1
+        status = Status.PASSED if error is None else Status.FAILED
+        if isinstance(error, NeedsOtherTask):
+            status = Status.SKIPPED
+        # An error while a check is torn down comes second and must not turn into a pass.
+        if name not in self.records or self.records[name].status is Status.PASSED:
+            self.records[name] = replace(
+                plan, status=status, hint=hint_for(error), rationale=rationale_for(error)
+            )
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {str(name): float(value) for name, value in metrics.items()}

@@ -1,0 +1,75 @@
+"""Runs pytest on the files of a grader, quietly and without a trace in this process."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from tensorgrade.errors import GraderError
+from tensorgrade.grading.plugin import GraderPlugin
+
+OPTIONS = (
+    "--assert=plain",  # introspection would print expected values
+    "--import-mode=importlib",
+    "--noconftest",
+    "--disable-plugin-autoload",  # a grade does not depend on what else is installed
+    "--strict-markers",
+    "--capture=sys",
+    *(
+        word
+        for name in ("cacheprovider", "terminal", "warnings", "faulthandler")
+        for word in ("-p", f"no:{name}")
+    ),
+    "-c",
+    os.devnull,
+)
+
+
+def run_checks(files: tuple[Path, ...], plugin: GraderPlugin) -> None:
+    """Run every check of the files; the verdicts are in the plugin.
+
+    Raises:
+        GraderError: the grader cannot be run as it is written.
+        PlatformError: what ended the run early.
+    """
+    folder = files[0].parent
+    arguments = [*OPTIONS, f"--rootdir={folder}", *map(str, files)]
+    with _leaving_no_trace(folder):
+        code = pytest.main(arguments, plugins=[plugin])
+    if plugin.failure is not None:
+        raise plugin.failure
+    if code == pytest.ExitCode.INTERRUPTED and not plugin.problems:
+        raise KeyboardInterrupt
+    if plugin.problems:
+        raise GraderError(f"graders/{folder.name}/{plugin.problems[0]}")
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
+        raise GraderError(f"graders/{folder.name}: pytest ended with {code!r}")
+    missing = sorted(set(plugin.planned) - set(plugin.records))
+    if missing:
+        raise GraderError(f"graders/{folder.name}: no verdict on {missing[0]}")
+
+
+@contextmanager
+def _leaving_no_trace(folder: Path) -> Iterator[None]:
+    """Keep the output, the modules and the warnings of a grader out of this process."""
+    modules = set(sys.modules)
+    addopts = os.environ.pop("PYTEST_ADDOPTS", None)
+    try:
+        quiet = io.StringIO()
+        with redirect_stdout(quiet), redirect_stderr(quiet), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if addopts is not None:
+            os.environ["PYTEST_ADDOPTS"] = addopts
+        for name in set(sys.modules) - modules:
+            origin = getattr(sys.modules[name], "__file__", None)
+            if origin is not None and Path(origin).parent == folder:
+                del sys.modules[name]  # the next run reads the file afresh

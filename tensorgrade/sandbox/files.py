@@ -1,0 +1,147 @@
+"""What bubblewrap lets the template see: a read-only system, Python, and nothing of the course."""
+
+from __future__ import annotations
+
+import shutil
+import site
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+import tensorgrade
+from tensorgrade.errors import SandboxError
+
+INSIDE_PYTHON = "/opt/python"
+INSIDE_PACKAGES = "/opt/packages"
+INSIDE_TENSORGRADE = "/opt/tensorgrade"
+INSIDE_UID = 1000
+
+# The part of this package that runs inside; graders, gradebook and reports stay outside.
+INNER_MODULES = (
+    "__init__.py",
+    "errors.py",
+    "limits.py",
+    "wire.py",
+    "sandbox/__init__.py",
+    "sandbox/namespaces.py",
+    "sandbox/rlimits.py",
+    "worker/__init__.py",
+    "worker/objects.py",
+    "worker/session.py",
+    "worker/shell.py",
+    "worker/template.py",
+)
+
+
+@dataclass(frozen=True)
+class Bind:
+    """One read-only folder or file of the sandbox.
+
+    Attributes:
+        outside: where it lies on this machine.
+        inside: the neutral path that student code sees.
+    """
+
+    outside: Path
+    inside: str
+
+
+def interpreter_binds() -> tuple[Bind, ...]:
+    """Python, its packages and our inner modules, at paths that tell nothing about this machine."""
+    package = Path(tensorgrade.__file__).parent
+    inner = tuple(Bind(package / name, f"{INSIDE_TENSORGRADE}/tensorgrade/{name}") for name in INNER_MODULES)
+    packages = tuple(
+        Bind(folder, f"{INSIDE_PACKAGES}/{number}") for number, folder in enumerate(_package_folders())
+    )
+    return (Bind(Path(sys.base_prefix), INSIDE_PYTHON), *packages, *inner)
+
+
+def bwrap_arguments(binds: tuple[Bind, ...], command: list[str]) -> list[str]:
+    """The bubblewrap call that runs a command in the sandbox.
+
+    Raises:
+        SandboxError: bubblewrap is not installed.
+
+    Source: bwrap(1).
+    """
+    return [
+        find_bwrap(),
+        "--unshare-all",  # no network, no view of other processes, no shared memory (ref: namespaces(7))
+        "--die-with-parent",  # a killed grader leaves no process behind (ref: PR_SET_PDEATHSIG, prctl(2))
+        "--new-session",  # no typing into the TA's terminal (ref: TIOCSTI, CVE-2017-5226)
+        "--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID),
+        "--hostname", "worker",
+        "--cap-drop", "ALL",  # the template needs no power over its namespaces (ref: capabilities(7))
+        *_system_arguments(),
+        *(word for bind in binds for word in ("--ro-bind", str(bind.outside), bind.inside)),
+        "--proc", "/proc",
+        "--dev", "/dev",
+        "--tmpfs", "/tmp",  # noqa: S108 - the sandbox's own, empty
+        "--dir", "/submission",
+        "--remount-ro", "/", "--remount-ro", "/dev",  # nothing is left behind for the next submission
+        "--chdir", "/tmp",  # noqa: S108
+        *command,
+    ]  # fmt: skip
+
+
+def environment() -> dict[str, str]:
+    """The whole environment of the template; nothing is inherited (a hub token, a database URL)."""
+    numbers = range(len(_package_folders()))
+    packages = ":".join(f"{INSIDE_PACKAGES}/{number}" for number in numbers)
+    return {
+        "HOME": "/tmp",  # noqa: S108 - inside the sandbox
+        "LANG": "C.UTF-8",
+        "LD_LIBRARY_PATH": f"{INSIDE_PYTHON}/lib",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108 - inside the sandbox
+        "OMP_NUM_THREADS": "1",  # budgets are CPU seconds of one compute thread
+        "MKL_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PATH": f"{INSIDE_PYTHON}/bin:/usr/bin:/bin",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",  # equal grades on every run
+        "PYTHONPATH": f"{INSIDE_TENSORGRADE}:{packages}",
+        "PYTHONSAFEPATH": "1",  # the working directory is the student's (ref: python -P)
+        "TZ": "UTC",
+    }
+
+
+def inside_python() -> str:
+    """The interpreter as the sandbox sees it."""
+    return f"{INSIDE_PYTHON}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def find_bwrap() -> str:
+    """The path of bubblewrap.
+
+    Raises:
+        SandboxError: it is not installed.
+    """
+    path = shutil.which("bwrap", path="/usr/bin:/usr/local/bin:/bin")
+    if path is None:
+        raise SandboxError(
+            "sandbox: bubblewrap is not installed. Refusing to run student code. "
+            "On Debian and Ubuntu: apt-get install bubblewrap"
+        )
+    return path
+
+
+def _system_arguments() -> list[str]:
+    arguments = ["--ro-bind", "/usr", "/usr"]
+    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
+        path = Path("/") / name
+        if path.is_symlink():
+            arguments += ["--symlink", f"usr/{name}", str(path)]
+        elif path.is_dir():
+            arguments += ["--ro-bind", str(path), str(path)]
+    for name in ("/etc/ld.so.cache", "/etc/fonts", "/etc/mime.types"):
+        arguments += ["--ro-bind-try", name, name]
+    return arguments
+
+
+def _package_folders() -> tuple[Path, ...]:
+    """The folders of installed packages, in import order, without repeats."""
+    named = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()]
+    existing = [Path(folder).resolve() for folder in named if Path(folder).is_dir()]
+    return tuple(dict.fromkeys(existing))

@@ -1,0 +1,109 @@
+"""Gives a worker its own view of the system and takes its powers away. Runs inside the sandbox.
+
+The order matters: namespaces, then mounts (which need power over them), then the end of all power.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from pathlib import Path
+
+from tensorgrade.limits import Limits
+
+CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
+CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
+LAST_CAPABILITY = 63
+CAPABILITY_VERSION_3 = 0x20080522
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent() -> None:
+    """Be killed when the parent ends, however it ends (ref: prctl(2))."""
+    _check(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+
+
+def enter_namespaces() -> None:
+    """Move this process into namespaces of its own; its next child is the first of its pid namespace.
+
+    Stops: seeing, signalling or tracing the template or another submission, shared memory and
+    sockets between submissions, the network (ref: namespaces(7), user_namespaces(7)).
+    """
+    uid, gid = os.getuid(), os.getgid()
+    flags = (
+        CLONE_NEWUSER
+        | CLONE_NEWNS
+        | CLONE_NEWPID
+        | CLONE_NEWNET
+        | CLONE_NEWIPC
+        | CLONE_NEWUTS
+        | CLONE_NEWCGROUP
+    )
+    _check(_libc.unshare(flags), "unshare")
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    _mount("none", "/", None, MS_REC | MS_PRIVATE)
+
+
+def mount_own_folders(limits: Limits) -> None:
+    """Mount an empty /tmp, /dev/shm, /submission and a /proc that shows this pid namespace only.
+
+    Stops: leftovers of the submission before, a full disk, `/proc/<pid>/mem` of others (ref: mount(2)).
+    """
+    options = f"size={limits.disk_mib}m,nr_inodes=20000,mode=700"
+    for folder in ("/tmp", "/dev/shm", "/submission"):  # noqa: S108 - inside the sandbox
+        _mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, options)
+    _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+
+def seal(folder: str) -> None:
+    """Make a folder read-only for good: what was handed in stays as it was."""
+    _mount("tmpfs", folder, None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV)
+
+
+def drop_powers() -> None:
+    """Give up every capability, and every way to gain one (ref: capabilities(7), prctl(2)).
+
+    Stops: mounting over what was just mounted, new user namespaces (a wide door to kernel bugs),
+    set-uid programs.
+    """
+    Path("/proc/sys/user/max_user_namespaces").write_text("0")
+    _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
+    for capability in range(LAST_CAPABILITY + 1):
+        _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # EINVAL above the kernel's last one
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    nothing = (ctypes.c_uint32 * 6)()
+    _check(_libc.capset(header, nothing), "capset")
+    _check_powerless()
+
+
+def _check_powerless() -> None:
+    """Refuse to go on while the kernel still lists a capability."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    fields = dict(line.split(":\t", 1) for line in status if ":\t" in line)
+    left = [name for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb") if int(fields[name], 16)]
+    if left or fields["NoNewPrivs"] != "1":
+        raise PermissionError(f"capabilities left after dropping all: {left}")
+
+
+def _mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
+    result = _libc.mount(
+        source.encode(),
+        target.encode(),
+        kind.encode() if kind else None,
+        ctypes.c_ulong(flags),
+        options.encode(),
+    )
+    _check(result, f"mount {target}")
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{what}: {os.strerror(error)}")

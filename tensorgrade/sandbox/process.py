@@ -1,0 +1,134 @@
+"""One worker seen from outside: its channel, its clock, its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tensorgrade.errors import SandboxError, WireError, WorkerLost
+from tensorgrade.limits import Limits
+from tensorgrade.wire import Channel, Handle, decode, encode
+
+WALL_FACTOR = 3
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+SCM_CREDENTIALS = 2  # ref: unix(7); Python's socket module has no name for it
+HELLO = b"hello"
+
+
+class Worker:
+    """A confined process that holds one student's code.
+
+    Args:
+        connection: our end of the worker's socket pair; `SO_PASSCRED` is set on it.
+        limits: what the worker may use.
+        reap: waits for the worker's end and returns its exit status.
+    """
+
+    def __init__(self, connection: socket.socket, limits: Limits, reap: Callable[[], int]) -> None:
+        self.limits = limits
+        self.process_id = _receive_hello(connection)
+        # A process id can be reused, a pidfd cannot be mistaken (ref: pidfd_open(2)).
+        self.pidfd = os.pidfd_open(self.process_id)
+        self.channel = Channel(connection, limits.message_bytes, self._watch)
+        self._reap = reap
+        self._closed = False
+        self.allow(limits.check_cpu_seconds)
+
+    def allow(self, cpu_seconds: float) -> None:
+        """Start a new budget: this much CPU time from now, and three times that by the wall clock."""
+        self.cpu_seconds = cpu_seconds
+        self._cpu_before = _cpu_seconds(self.process_id)
+        self._waited = 0.0
+
+    def request(
+        self, message: tuple[Any, ...], as_handle: Callable[[Any], Handle] | None = None
+    ) -> tuple[Any, ...]:
+        """Send one request and return its reply, a tuple whose first element is a str.
+
+        Raises:
+            WorkerLost: the worker died, exceeded its budget, or sent something that is no reply.
+        """
+        data = encode(message, as_handle)
+        self._asked = time.monotonic()
+        try:
+            self.channel.send(data)
+            reply = decode(self.channel.receive())
+        except WireError as error:
+            self.close()
+            raise WorkerLost("BAD_REPLY", str(error)) from error
+        except (EOFError, OSError) as error:
+            raise self._lost() from error
+        self._waited += time.monotonic() - self._asked
+        match reply:
+            case (str(), *_):
+                return tuple(reply)
+        self.close()
+        raise WorkerLost("BAD_REPLY", "the reply is not one of the protocol's")
+
+    def close(self) -> int:
+        """Kill the worker with all it started, and return its exit status."""
+        if self._closed:
+            return 0
+        self._closed = True
+        try:
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it ended by itself
+        finally:
+            os.close(self.pidfd)
+            self.channel.connection.close()
+        return self._reap()
+
+    def _watch(self) -> None:
+        """End the wait when a budget is used up."""
+        used = _cpu_seconds(self.process_id) - self._cpu_before
+        waited = self._waited + time.monotonic() - self._asked
+        if used > self.cpu_seconds:
+            self.close()
+            raise WorkerLost(
+                "TIMED_OUT", f"stopped after {used:.1f} s of CPU time (limit {self.cpu_seconds:g} s)"
+            )
+        if waited > WALL_FACTOR * self.cpu_seconds:
+            self.close()
+            limit = WALL_FACTOR * self.cpu_seconds
+            raise WorkerLost("TIMED_OUT", f"stopped after {waited:.1f} s by the clock (limit {limit:g} s)")
+
+    def _lost(self) -> WorkerLost:
+        """How a worker that closed its channel ended."""
+        status = self.close()
+        if status == 128 + signal.SIGKILL:
+            return WorkerLost("OUT_OF_MEMORY", "the process was killed, most likely for lack of memory")
+        if status > 128:
+            return WorkerLost("KILLED", f"the process crashed ({signal.Signals(status - 128).name})")
+        return WorkerLost("EXITED", f"the code ended its own process (exit status {status})")
+
+
+def _receive_hello(connection: socket.socket) -> int:
+    """The worker's process id as this machine counts it, vouched for by the kernel (ref: unix(7))."""
+    connection.settimeout(10)
+    room = socket.CMSG_SPACE(struct.calcsize("iII"))
+    data, ancillary, _, _ = connection.recvmsg(len(HELLO), room)
+    credentials = [c for level, kind, c in ancillary if (level, kind) == (socket.SOL_SOCKET, SCM_CREDENTIALS)]
+    if data != HELLO or not credentials:
+        raise SandboxError(
+            f"sandbox: a worker did not start: {data!r}. `tensorgrade doctor` tries each boundary."
+        )
+    process_id: int = struct.unpack("iII", credentials[0])[0]
+    return process_id
+
+
+def _cpu_seconds(process_id: int) -> float:
+    """CPU time of a process and of its children that ended (ref: proc_pid_stat(5)); 0 when it is gone."""
+    try:
+        stat = Path(f"/proc/{process_id}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    # The name, field 2, is in parentheses and may hold anything.
+    fields = stat.rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:15]) / TICKS_PER_SECOND

@@ -1,0 +1,38 @@
+"""What the kernel counts for each process of a worker. Runs inside the sandbox."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+from tensorgrade.limits import MIB, Limits
+
+
+def apply_rlimits(limits: Limits) -> None:
+    """Set the limits of this process and of all it will fork; they cannot be raised again.
+
+    Raises:
+        OSError, ValueError: the kernel refused one; the worker must not go on.
+
+    Source: setrlimit(2).
+    """
+    for kind, value in _wanted(limits):
+        resource.setrlimit(kind, (value, value))
+
+
+def _wanted(limits: Limits) -> list[tuple[int, int]]:
+    return [
+        (resource.RLIMIT_AS, _address_space_bytes() + limits.memory_mib * MIB),  # memory exhaustion
+        (resource.RLIMIT_NPROC, limits.processes),  # fork bomb; counted in the worker's user namespace
+        (resource.RLIMIT_NOFILE, limits.open_files),  # descriptor exhaustion
+        (resource.RLIMIT_FSIZE, limits.disk_mib * MIB),  # one huge file; the tmpfs bounds their sum
+        (resource.RLIMIT_CORE, 0),  # no memory image left behind
+        (resource.RLIMIT_MEMLOCK, 0),  # no memory that cannot be reclaimed
+        (resource.RLIMIT_MSGQUEUE, 0),  # no kernel memory in message queues
+    ]
+
+
+def _address_space_bytes() -> int:
+    """The size of this process now: what it inherited from the template is not the student's."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * resource.getpagesize()

@@ -1,0 +1,129 @@
+"""Starts the warm template and asks it for workers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tensorgrade.errors import SandboxError, WireError
+from tensorgrade.limits import Limits
+from tensorgrade.sandbox import launch
+from tensorgrade.sandbox.files import Bind, bwrap_arguments, environment, inside_python, interpreter_binds
+from tensorgrade.sandbox.process import Worker
+from tensorgrade.wire import decode, encode
+
+LEVEL = "strict"
+START_SECONDS = 120.0
+FORK_SECONDS = 30.0
+CONTROL_BYTES = 4096
+# Neither a person's nor a service's: systemd leaves this range unused (systemd.io, UIDS-GIDS).
+SANDBOX_UID = 61000
+
+
+class Template:
+    """A warm process in the sandbox that holds Python, torch and no label; workers are forked from it.
+
+    Raises:
+        SandboxError: this machine cannot confine it.
+    """
+
+    def __init__(self) -> None:
+        self._control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with inner:
+            self._process = _start(inner.fileno())
+        self._control.settimeout(START_SECONDS)
+        self._ready = False
+
+    def __enter__(self) -> Template:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def fork(self, limits: Limits) -> Worker:
+        """A fresh worker under these limits.
+
+        Raises:
+            SandboxError: it could not be confined, so it was not started.
+        """
+        self._wait_until_ready()
+        ours, theirs = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        with theirs:
+            keeper = self._ask(("fork", vars(limits)), "forked", [theirs.fileno()])
+        return Worker(ours, limits, lambda: self._reap(keeper))
+
+    def close(self) -> None:
+        """End the template and every worker of it."""
+        self._control.close()  # the template ends when its control socket does
+        try:
+            self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+
+    def _reap(self, keeper: int) -> int:
+        return self._ask(("reap", keeper), "ended", [])
+
+    def _wait_until_ready(self) -> None:
+        if not self._ready:
+            self._expect("ready")
+            self._control.settimeout(FORK_SECONDS)
+            self._ready = True
+
+    def _ask(self, message: tuple[Any, ...], expected: str, descriptors: list[int]) -> int:
+        try:
+            socket.send_fds(self._control, [encode(message)], descriptors)
+        except OSError as error:
+            raise self._failed() from error
+        return self._expect(expected)
+
+    def _expect(self, word: str) -> int:
+        try:
+            reply = decode(self._control.recv(CONTROL_BYTES))
+        except (OSError, WireError) as error:
+            raise self._failed() from error
+        match reply:
+            case (str(said), int(number)) if said == word:
+                return number
+        raise SandboxError(f"sandbox: the template answered {reply!r}, expected {word!r}")
+
+    def _failed(self) -> SandboxError:
+        """Why the template is gone, in its own last words."""
+        self._process.kill()
+        said = self._process.communicate()[1].decode(errors="replace").strip()
+        reason = said.splitlines()[-1] if said else "no reason given"
+        return SandboxError(
+            f"sandbox: the template did not start: {reason}. Refusing to run student code; "
+            "`tensorgrade doctor` tries each boundary."
+        )
+
+
+def _start(control: int) -> subprocess.Popen[bytes]:
+    command = [inside_python(), "-m", "tensorgrade.worker.template", str(control)]
+    binds = interpreter_binds()
+    if os.getuid() == 0:
+        staged = tuple(Bind(launch.STAGE / bind.inside.lstrip("/"), bind.inside) for bind in binds)
+        stage = [f"{bind.outside}={place.outside}" for bind, place in zip(binds, staged, strict=True)]
+        launcher = [sys.executable, "-I", str(Path(launch.__file__)), str(SANDBOX_UID), *stage, "--"]
+        arguments = [*launcher, *bwrap_arguments(staged, command)]
+    else:
+        arguments = bwrap_arguments(binds, command)
+    return subprocess.Popen(  # noqa: S603 - an argument list, no shell
+        arguments,
+        env=environment(),  # built from nothing: bubblewrap's own is readable inside as /proc/1/environ
+        pass_fds=[control],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd="/",
+    )

@@ -1,0 +1,189 @@
+"""The `student` fixture: a proxy over the wire for the code of one submission."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from tensorgrade.errors import NotDefinedError, StudentError, StudentFrame, WorkerLost
+from tensorgrade.limits import Limits
+from tensorgrade.sandbox.process import Worker
+from tensorgrade.sandbox.template import Template
+from tensorgrade.wire import Handle
+
+MAX_LOST_CELLS = 3
+CELL_SEED = 0
+
+
+class Session:
+    """The code of one submission, kept running: when a worker is lost, a fresh one takes over.
+
+    Args:
+        template: forks the workers.
+        cells: the sources of the code cells, in order; the first is `In [1]`.
+        files: what lies beside the notebook, by relative path.
+        limits: what each worker may use.
+
+    Attributes:
+        outputs: by position in `cells`, the nbformat outputs of the cells that ran.
+        lost: by position in `cells`, why a cell took its worker with it; it is not run again.
+    """
+
+    def __init__(
+        self, template: Template, cells: Sequence[str], files: Mapping[str, bytes], limits: Limits
+    ) -> None:
+        self._template = template
+        self._cells = tuple(cells)
+        self._files = dict(files)
+        self._limits = limits
+        self._worker: Worker | None = None
+        self.outputs: dict[int, list[Any]] = {}
+        self.lost: dict[int, WorkerLost] = {}
+
+    def __enter__(self) -> Session:
+        self._ready_worker()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the worker, if there is one."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    def begin_check(self, seed: int) -> None:
+        """Give the next check its budget and its randomness, in a fresh worker if the last was lost."""
+        worker = self._ready_worker()
+        worker.allow(self._limits.check_cpu_seconds)
+        self.ask(("seed", seed))
+
+    def ask(self, message: tuple[Any, ...]) -> Any:
+        """Ask the student's side for a value.
+
+        Raises:
+            StudentError: the student's code raised.
+            WorkerLost: the worker died or was stopped, now or earlier in this check.
+        """
+        if self._worker is None:
+            raise WorkerLost("EXITED", "the student's process was lost earlier in this check")
+        worker = self._worker
+        try:
+            reply = worker.request(message, _as_handle)
+        except WorkerLost:
+            self._worker = None
+            raise
+        match reply:
+            case ("value", value):
+                return self._as_objects(value)
+            case ("error", str(type_name), str(text), tuple(frames)):
+                raise StudentError(type_name, text, self._own_lines(frames))
+        self.close()
+        raise WorkerLost("BAD_REPLY", "the reply is not one of the protocol's")
+
+    def _ready_worker(self) -> Worker:
+        while self._worker is None:
+            self._worker = self._start_worker()
+        return self._worker
+
+    def _start_worker(self) -> Worker | None:
+        """A fresh worker in which the cells have run; None if one of them took it down."""
+        worker = self._template.fork(self._limits)
+        worker.request(("begin", self._files))
+        worker.request(("seed", CELL_SEED))
+        for position, source in enumerate(self._cells):
+            if position in self.lost or len(self.lost) >= MAX_LOST_CELLS:
+                continue
+            try:
+                worker.allow(self._limits.cell_cpu_seconds)
+                outputs = _outputs(worker.request(("run", position + 1, source)))
+            except WorkerLost as loss:
+                self.lost[position] = loss
+                return None
+            self.outputs.setdefault(position, outputs)
+        return worker
+
+    def _as_objects(self, value: Any) -> Any:
+        if isinstance(value, Handle):
+            return StudentObject(self, value)
+        if isinstance(value, list | tuple):
+            return type(value)(self._as_objects(item) for item in value)
+        if isinstance(value, dict):
+            return {self._as_objects(key): self._as_objects(item) for key, item in value.items()}
+        return value
+
+    def _own_lines(self, frames: tuple[Any, ...]) -> tuple[StudentFrame, ...]:
+        """The frames that point into our copy of the cells; the others are dropped."""
+        found = []
+        for frame in frames:
+            match frame:
+                case (int(cell), int(line)) if 1 <= cell <= len(self._cells):
+                    lines = self._cells[cell - 1].splitlines()
+                    if 1 <= line <= len(lines):
+                        found.append(StudentFrame(cell, line, lines[line - 1].strip()))
+        return tuple(found)
+
+
+class Student:
+    """The names that a submission defines, as attributes: ``student.attend(q, k, v)``."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        """The value of a name, or a `StudentObject` for it.
+
+        Raises:
+            NotDefinedError: the submission does not define it.
+        """
+        if name.startswith("__"):
+            raise AttributeError(name)  # Python and pytest look for protocols of ours, not the student's
+        try:
+            return self._session.ask(("get", name))
+        except StudentError as error:
+            raise NotDefinedError(name) from error
+
+
+class StudentObject:
+    """A function, class or instance that stays on the student's side.
+
+    Calling it and reading its attributes are requests over the wire.
+    """
+
+    def __init__(self, session: Session, handle: Handle) -> None:
+        self._session = session
+        self._handle = handle
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it; tensors are sent as bytes, and results come back as plain tensors and values."""
+        return self._session.ask(("call", self._handle, args, kwargs))
+
+    def __getattr__(self, name: str) -> Any:
+        """Read an attribute.
+
+        Raises:
+            StudentError: the object has no such attribute, or reading it raised.
+        """
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._session.ask(("attribute", self._handle, name))
+
+    def __repr__(self) -> str:
+        return f"<the student's {self._handle.type_name} object>"
+
+
+def _as_handle(value: Any) -> Handle:
+    if isinstance(value, StudentObject):
+        return value._handle
+    raise TypeError(f"cannot send an object of type {type(value).__name__} to the student's code")
+
+
+def _outputs(reply: tuple[Any, ...]) -> list[Any]:
+    match reply:
+        case ("ran", bool(), list(outputs)):
+            return outputs
+    raise WorkerLost("BAD_REPLY", "the reply is not one of the protocol's")

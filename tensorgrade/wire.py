@@ -1,0 +1,325 @@
+"""The bytes that may cross the wall, encoded and decoded.
+
+A message is an 8-byte little-endian length, then one value in msgpack. Only leaves use msgpack's
+own types (nil, bool, int, float, str, bin) or one of the extension types below; a container is an
+array whose first element says which one it is, so that the reader builds it step by step under its
+own limits and never trusts an announced length.
+
+======  ==================  =========================================================
+code    leaf                payload
+======  ==================  =========================================================
+1       torch.Tensor        dtype code (u8), ndim (u8), ndim sizes (u64), raw values
+2       numpy.ndarray       the same
+3       Handle              msgpack: (number, type name)
+4       int beyond 64 bits  little-endian two's complement
+5       complex             two float64
+======  ==================  =========================================================
+
+All numbers are little-endian. Nothing here can run code of the other side.
+
+Source: https://github.com/msgpack/msgpack/blob/master/spec.md
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+import numpy as np
+import torch
+
+from tensorgrade.errors import WireError
+
+MAX_DEPTH = 64
+MAX_ELEMENTS = 1_000_000
+MAX_NDIM = 16
+MAX_INT_BYTES = 1024
+
+TENSOR, ARRAY, HANDLE, BIG_INT, COMPLEX = 1, 2, 3, 4, 5
+LIST, TUPLE, DICT = 0, 1, 2
+
+# The position in this table is the dtype's code: append only.
+DTYPES = (
+    "bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16",
+    "float32", "float64", "complex64", "complex128", "uint16", "uint32", "uint64",
+    "float8_e4m3fn", "float8_e5m2",
+)  # fmt: skip
+_LENGTH = struct.Struct("<Q")
+
+
+@dataclass(frozen=True)
+class Handle:
+    """An object that stays on the student's side.
+
+    Attributes:
+        number: the student's side knows the object by it.
+        type_name: what the student's side calls its class; for messages only.
+    """
+
+    number: int
+    type_name: str
+
+
+def encode(value: Any, as_handle: Callable[[Any], Handle] | None = None) -> bytes:
+    """Encode a value for the other side.
+
+    Args:
+        value: None, bool, int, float, complex, str, bytes, `Handle`, a tensor or array of any
+            shape, or lists, tuples and dicts of those; subclasses are sent as their base class.
+        as_handle: turns any other object into a `Handle`; without it such an object is refused.
+
+    Raises:
+        WireError: an object cannot be sent, or is nested too deeply.
+    """
+    packer = msgpack.Packer(autoreset=False, use_bin_type=True)
+    _pack(packer, value, as_handle, MAX_DEPTH)
+    packed: bytes = packer.bytes()
+    return packed
+
+
+def decode(data: bytes) -> Any:
+    """Decode one value; the result holds plain types, `torch.Tensor`, `numpy.ndarray` and `Handle`.
+
+    Raises:
+        WireError: the bytes are not exactly one value, or exceed a limit.
+    """
+    reader = msgpack.Unpacker(
+        None, raw=False, max_buffer_size=max(len(data), 1), ext_hook=_read_leaf, unicode_errors="strict"
+    )
+    reader.feed(data)
+    try:
+        value = _Reader(data, reader).value(MAX_DEPTH)
+    except WireError:
+        raise
+    except (ValueError, TypeError, msgpack.UnpackException, UnicodeDecodeError, struct.error) as error:
+        raise WireError(f"wire: not a message: {type(error).__name__}") from error
+    if reader.tell() != len(data):
+        raise WireError(f"wire: {len(data) - reader.tell()} bytes after the value")
+    return value
+
+
+class Channel:
+    """Messages over a stream socket.
+
+    Args:
+        connection: one end of a socket pair.
+        message_bytes: the largest message that is accepted, in bytes.
+        watch: called at least every 50 ms while waiting; ends the wait by raising.
+    """
+
+    def __init__(
+        self, connection: socket.socket, message_bytes: int, watch: Callable[[], None] | None = None
+    ) -> None:
+        self.connection = connection
+        self.message_bytes = message_bytes
+        self.watch = watch
+        connection.settimeout(0.05 if watch else None)
+
+    def send(self, data: bytes) -> None:
+        """Send one encoded value.
+
+        Raises:
+            WireError: it is larger than a message may be.
+            OSError: the other side is gone.
+        """
+        if len(data) > self.message_bytes:
+            raise WireError(f"wire: expected at most {self.message_bytes} bytes, got {len(data)}")
+        self._send_all(_LENGTH.pack(len(data)))
+        self._send_all(data)
+
+    def receive(self) -> bytes:
+        """Receive one encoded value.
+
+        Raises:
+            WireError: the announced length is above the limit.
+            EOFError: the other side is gone.
+            OSError: the connection broke.
+        """
+        (length,) = _LENGTH.unpack(self._receive_exactly(_LENGTH.size))
+        if length > self.message_bytes:
+            raise WireError(f"wire: expected at most {self.message_bytes} bytes, got {length} announced")
+        return self._receive_exactly(length)
+
+    def _send_all(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self.connection.send(view) :]
+            except TimeoutError:
+                self._look()
+
+    def _receive_exactly(self, length: int) -> bytes:
+        received = bytearray()
+        while len(received) < length:
+            try:
+                chunk = self.connection.recv(min(length - len(received), 1 << 20))
+            except TimeoutError:
+                self._look()
+                continue
+            if not chunk:
+                raise EOFError
+            received += chunk
+            self._look()  # a peer that drips bytes must not escape its limits
+        return bytes(received)
+
+    def _look(self) -> None:
+        if self.watch is not None:
+            self.watch()
+
+
+def _pack(packer: Any, value: Any, as_handle: Callable[[Any], Handle] | None, depth: int) -> None:
+    if depth == 0:
+        raise WireError(f"wire: nested more than {MAX_DEPTH} levels deep")
+    if isinstance(value, dict):
+        packer.pack_array_header(1 + 2 * len(value))
+        packer.pack(DICT)
+        for key, item in value.items():
+            _pack(packer, key, as_handle, depth - 1)
+            _pack(packer, item, as_handle, depth - 1)
+    elif isinstance(value, list | tuple):
+        packer.pack_array_header(1 + len(value))
+        packer.pack(LIST if isinstance(value, list) else TUPLE)
+        for item in value:
+            _pack(packer, item, as_handle, depth - 1)
+    else:
+        _pack_leaf(packer, value, as_handle)
+
+
+def _pack_leaf(packer: Any, value: Any, as_handle: Callable[[Any], Handle] | None) -> None:
+    value = _plain(value)
+    if value is None or isinstance(value, bool | float | str | bytes):
+        packer.pack(value)
+    elif isinstance(value, int):
+        _pack_int(packer, value)
+    elif isinstance(value, complex):
+        packer.pack_ext_type(COMPLEX, struct.pack("<dd", value.real, value.imag))
+    elif isinstance(value, torch.Tensor):
+        packer.pack_ext_type(TENSOR, _tensor_bytes(value))
+    elif isinstance(value, np.ndarray) and value.dtype.name in DTYPES:
+        packer.pack_ext_type(ARRAY, _header(value.dtype.name, value.shape) + value.tobytes())
+    elif isinstance(value, Handle):
+        packer.pack_ext_type(HANDLE, msgpack.packb((value.number, value.type_name[:100])))
+    elif as_handle is not None:
+        _pack_leaf(packer, as_handle(value), None)
+    else:
+        raise WireError(f"wire: cannot send an object of type {type(value).__name__}")
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy scalar or a subclass of a plain type, as the plain type."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    plain: type[Any]
+    for plain in (bool, int, float, complex, str, bytes):
+        if isinstance(value, plain):
+            return plain(value)
+    return value
+
+
+def _pack_int(packer: Any, value: int) -> None:
+    if -(2**63) <= value < 2**64:
+        packer.pack(value)
+        return
+    length = value.bit_length() // 8 + 1
+    if length > MAX_INT_BYTES:
+        raise WireError(f"wire: expected an int of at most {MAX_INT_BYTES} bytes, got {length}")
+    packer.pack_ext_type(BIG_INT, value.to_bytes(length, "little", signed=True))
+
+
+def _header(dtype: str, shape: tuple[int, ...]) -> bytes:
+    if len(shape) > MAX_NDIM:
+        raise WireError(f"wire: expected at most {MAX_NDIM} axes, got {len(shape)}")
+    return struct.pack(f"<BB{len(shape)}Q", DTYPES.index(dtype), len(shape), *shape)
+
+
+def _tensor_bytes(tensor: torch.Tensor) -> bytes:
+    plain = tensor.detach().resolve_conj().resolve_neg()
+    if plain.layout is not torch.strided:
+        plain = plain.to_dense()
+    name = str(plain.dtype).removeprefix("torch.")
+    if name not in DTYPES:
+        raise WireError(f"wire: cannot send a tensor of dtype {name}")
+    flat = plain.cpu().contiguous().reshape(-1)
+    raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+    return _header(name, tuple(plain.shape)) + raw
+
+
+class _Reader:
+    """Builds one value from msgpack's tokens under our own limits."""
+
+    def __init__(self, data: bytes, reader: Any) -> None:
+        self.data = data
+        self.reader = reader
+        self.elements_left = MAX_ELEMENTS
+
+    def value(self, depth: int) -> Any:
+        position = self.reader.tell()
+        if position >= len(self.data):
+            raise WireError("wire: the message ends early")
+        first = self.data[position]
+        if 0x90 <= first <= 0x9F or first in (0xDC, 0xDD):
+            return self._container(depth)
+        if 0x80 <= first <= 0x8F or first in (0xDE, 0xDF):
+            raise WireError("wire: a msgpack map is not part of the format")
+        return self.reader.unpack()
+
+    def _container(self, depth: int) -> Any:
+        length = self.reader.read_array_header()
+        self.elements_left -= length
+        if depth == 0 or self.elements_left < 0 or length == 0:
+            raise WireError(f"wire: more than {MAX_DEPTH} levels or {MAX_ELEMENTS} elements")
+        kind = self.value(0)
+        items = [self.value(depth - 1) for _ in range(length - 1)]
+        if kind == LIST and type(kind) is int:
+            return items
+        if kind == TUPLE and type(kind) is int:
+            return tuple(items)
+        if kind == DICT and type(kind) is int and len(items) % 2 == 0:
+            return dict(zip(items[::2], items[1::2], strict=True))
+        raise WireError("wire: a container of an unknown kind")
+
+
+def _read_leaf(code: int, payload: bytes) -> Any:
+    if code in (TENSOR, ARRAY):
+        return _read_tensor(bytes(payload), as_array=code == ARRAY)
+    if code == HANDLE:
+        return _read_handle(payload)
+    if code == BIG_INT and len(payload) <= MAX_INT_BYTES:
+        return int.from_bytes(payload, "little", signed=True)
+    if code == COMPLEX:
+        return complex(*struct.unpack("<dd", payload))
+    raise WireError(f"wire: unknown extension type {code}")
+
+
+def _read_handle(payload: bytes) -> Handle:
+    fields = msgpack.unpackb(payload, raw=False, max_array_len=2, max_map_len=0)
+    match fields:
+        case [int(number), str(type_name)] if len(type_name) <= 100:
+            return Handle(number, type_name)
+    raise WireError("wire: not a handle")
+
+
+def _read_tensor(payload: bytes, *, as_array: bool) -> torch.Tensor | np.ndarray[Any, Any]:
+    code, ndim = struct.unpack_from("<BB", payload)
+    if code >= len(DTYPES) or ndim > MAX_NDIM:
+        raise WireError(f"wire: unknown dtype code {code} or {ndim} axes")
+    shape = struct.unpack_from(f"<{ndim}Q", payload, 2)
+    raw = bytearray(payload[2 + 8 * ndim :])
+    name = DTYPES[code]
+    dtype: torch.dtype = getattr(torch, name)
+    # Python's integers do not overflow, so a forged shape cannot wrap around to a small size.
+    if math.prod(shape) * dtype.itemsize != len(raw) or any(size >= 2**48 for size in shape):
+        raise WireError(f"wire: shape {shape} of {name} does not fit {len(raw)} bytes")
+    if as_array:
+        array = np.frombuffer(raw, dtype=np.uint8 if name == "bool" else np.dtype(name))
+        return (array != 0 if name == "bool" else array).reshape(shape)
+    if not raw:
+        return torch.empty(shape, dtype=dtype)
+    flat = torch.frombuffer(raw, dtype=torch.uint8)
+    # A bool whose byte is neither 0 nor 1 is undefined behaviour in torch.
+    return (flat.ne(0) if dtype is torch.bool else flat.view(dtype)).reshape(shape)

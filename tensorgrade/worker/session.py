@@ -1,0 +1,155 @@
+"""Serves one submission: takes its files, gives up all power, then runs cells and answers calls.
+
+==========================================  ====================================
+request                                     reply
+==========================================  ====================================
+``("begin", {name: bytes})``                ``("value", None)``
+``("run", number, source)``                 ``("ran", succeeded, outputs)``
+``("seed", number)``                        ``("value", None)``
+``("get", name)``                           ``("value", value)`` or an error
+``("attribute", handle, name)``             the same
+``("call", handle, args, kwargs)``          the same
+==========================================  ====================================
+
+An error is ``("error", type name, message, ((cell, line), ...))``. This process becomes the
+student's own when the first cell runs: nothing it says from then on is believed but as a value.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import tensorgrade
+from tensorgrade.limits import Limits
+from tensorgrade.sandbox import namespaces, rlimits
+from tensorgrade.wire import Channel, decode, encode
+from tensorgrade.worker.objects import Objects
+from tensorgrade.worker.shell import CELL_NAME, Shell
+
+SUBMISSION = Path("/submission")
+WORK = Path("/tmp/work")  # noqa: S108 - the worker's own tmpfs
+MAX_FRAMES = 20
+
+
+def serve(shell: Shell, limits: Limits, connection: socket.socket) -> None:
+    """Serve one submission until the other side closes the connection."""
+    namespaces.mount_own_folders(limits)
+    connection.sendall(b"hello")  # the kernel adds who we are
+    channel = Channel(connection, limits.message_bytes)
+    match decode(channel.receive()):
+        case ("begin", dict(files)):
+            _settle(files, limits)
+        case _:
+            raise ValueError("expected 'begin'")
+    channel.send(encode(("value", None)))
+    session = _Session(shell, limits)
+    while True:
+        try:
+            request = decode(channel.receive())
+        except EOFError:
+            return
+        channel.send(session.answer(request))
+
+
+def _settle(files: dict[str, bytes], limits: Limits) -> None:
+    """Put the files in place, then give up the power to change anything about it."""
+    WORK.mkdir()
+    for name, content in files.items():
+        path = SUBMISSION / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    namespaces.seal(str(SUBMISSION))
+    for path in SUBMISSION.iterdir():
+        (WORK / path.name).symlink_to(path)
+    rlimits.apply_rlimits(limits)
+    namespaces.drop_powers()
+    nowhere = os.open("/dev/null", os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+    os.chdir(WORK)
+    sys.path.append(str(SUBMISSION))  # last: a student's torch.py must not replace torch
+    tensorgrade.check = _do_nothing  # type: ignore[attr-defined]  # grade cells are not run here
+
+
+def _do_nothing(*_: object, **__: object) -> None:
+    """The stand-in for `tensorgrade.check` while a submission is graded."""
+
+
+class _Session:
+    """The student's namespace and the answers from it."""
+
+    def __init__(self, shell: Shell, limits: Limits) -> None:
+        self.shell = shell
+        self.limits = limits
+        self.objects = Objects()
+
+    def answer(self, request: Any) -> bytes:
+        """Answer one request; whatever the student's code raises becomes an error reply."""
+        try:
+            match request:
+                case ("run", int(number), str(source)):
+                    return encode(("ran", *self._run(number, source)))
+                case ("seed", int(number)):
+                    seed(number)
+                    return encode(("value", None))
+                case ("get", str(name)):
+                    return self._value(lambda: self._get(name))
+                case ("attribute", handle, str(name)):
+                    return self._value(lambda: getattr(self.objects.resolve(handle), name))
+                case ("call", handle, tuple(args), dict(kwargs)):
+                    function, args, kwargs = (self.objects.resolve(part) for part in (handle, args, kwargs))
+                    return self._value(lambda: function(*args, **kwargs))
+            raise ValueError("unknown request")
+        except BaseException as error:
+            return encode(_describe(error))
+
+    def _run(self, number: int, source: str) -> tuple[bool, list[dict[str, Any]]]:
+        return self.shell.run_notebook_cell(number, source, self.limits.output_kib * 1024)
+
+    def _value(self, compute: Callable[[], Any]) -> bytes:
+        reply = encode(("value", self.objects.sendable(compute())))
+        if len(reply) > self.limits.message_bytes:
+            raise ValueError(f"the result is larger than {self.limits.message_mib} MiB")
+        return reply
+
+    def _get(self, name: str) -> Any:
+        if name not in self.shell.user_ns:
+            raise NameError(f"name {name!r} is not defined")
+        return self.shell.user_ns[name]
+
+
+def seed(number: int) -> None:
+    """Seed Python, NumPy and torch, so that a check meets the same randomness on every run."""
+    random.seed(number)
+    np.random.seed(number % 2**32)
+    torch.manual_seed(number % 2**63)
+
+
+def _describe(error: BaseException) -> tuple[str, str, str, tuple[tuple[int, int], ...]]:
+    try:
+        message = str(error)[:2000]
+    except BaseException:
+        message = ""
+    return ("error", str(type(error).__name__)[:100], message, _frames(error.__traceback__))
+
+
+def _frames(trace: types.TracebackType | None) -> tuple[tuple[int, int], ...]:
+    """The student's own lines, outermost first."""
+    frames: list[tuple[int, int]] = []
+    while trace is not None:
+        match = CELL_NAME.fullmatch(trace.tb_frame.f_code.co_filename)
+        if match:
+            frames.append((int(match[1]), trace.tb_lineno))
+        trace = trace.tb_next
+    return tuple(frames[-MAX_FRAMES:])
