@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import tempfile
@@ -50,7 +51,7 @@ def try_boundaries() -> tuple[Finding, ...]:
         SandboxError: no worker can be started at all.
     """
     with Template() as template, _secret_file() as secret, _listener() as port:
-        places = {"SECRET_FILE": str(secret), "PORT": str(port), "OUR_PID": str(os.getpid())}
+        places = {"SECRET_FILE": str(secret), "PORT": str(port)}
         found = [_try(template, boundary, places) for boundary in BOUNDARIES]
         return (*found, _try_time_limit(template))
 
@@ -90,7 +91,7 @@ def _try_time_limit(template: Template) -> Finding:
         )
     finally:
         worker.close()
-    return Finding("CPU time is limited from outside", False, "the loop ended", "report a bug")
+    return Finding("CPU time is limited from outside", False, "the loop ended", BUG)
 
 
 class _secret_file:  # noqa: N801 - used as a context manager
@@ -121,81 +122,117 @@ class _listener:  # noqa: N801 - used as a context manager
 
 
 def _accept(accept: Callable[[], object]) -> None:
-    try:
+    with contextlib.suppress(OSError):  # closed without a visitor, as it should be
         accept()
-    except OSError:
-        pass  # closed without a visitor, as it should be
 
 
 NAMESPACES = "allow user namespaces: sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone"
+BWRAP = "install bubblewrap 0.8 or newer"
+BUG = "report a bug"
 
 BOUNDARIES = (
     Boundary(
-        "network is cut off",
-        "import socket\n"
-        "try:\n    socket.create_connection(('127.0.0.1', PORT), 2); crossed = 'reached a local server'\n"
-        "except OSError:\n    crossed = ''",
+        "the network is cut off",
+        """
+import socket
+try:
+    socket.create_connection(("127.0.0.1", PORT), 2)
+    crossed = "reached a local server"
+except OSError:
+    crossed = ""
+""",
         NAMESPACES,
     ),
     Boundary(
         "files of this machine cannot be seen",
-        "import os\n"
-        "seen = [p for p in ('SECRET_FILE', '/etc/shadow', '/root', '/home', '/var') if os.path.exists(p)]\n"
-        "crossed = ' '.join(seen)",
-        "install bubblewrap 0.8 or newer",
+        """
+import os
+places = ("SECRET_FILE", "/etc/shadow", "/root", "/home", "/var")
+crossed = " ".join(place for place in places if os.path.exists(place))
+""",
+        BWRAP,
     ),
     Boundary(
         "the system is read-only",
-        "import os, sys\ncrossed = ''\n"
-        "for folder in ('/', '/usr', '/dev', '/opt/python', '/opt/tensorgrade', '/submission'):\n"
-        "    try:\n        open(folder + '/probe', 'w'); crossed += folder + ' '\n"
-        "    except OSError: pass",
-        "install bubblewrap 0.8 or newer",
+        """
+crossed = ""
+for folder in ("/", "/usr", "/dev", "/opt/python", "/opt/tensorgrade", "/submission"):
+    try:
+        open(folder + "/probe", "w")
+        crossed += folder + " "
+    except OSError:
+        pass
+""",
+        BWRAP,
     ),
     Boundary(
         "other processes cannot be seen",
-        "import os\n"
-        "crossed = ' '.join(p for p in os.listdir('/proc') if p.isdigit() and p != str(os.getpid()))",
+        """
+import os
+crossed = " ".join(name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid())
+""",
         NAMESPACES,
     ),
     Boundary(
-        "no power is left (root, capabilities, set-uid, new namespaces)",
-        "import os, ctypes\n"
-        "status = dict(l.split(':\\t', 1) for l in open('/proc/self/status').read().splitlines() if ':\\t' in l)\n"
-        "crossed = ' '.join(n for n in ('CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb') if int(status[n], 16))\n"
-        "crossed += ' root' if 0 in (os.getuid(), os.geteuid()) else ''\n"
-        "crossed += '' if status['NoNewPrivs'] == '1' else ' NoNewPrivs'\n"
-        "crossed += '' if ctypes.CDLL(None).unshare(0x10000000) else ' unshare'",
+        "no power is left: root, capabilities, set-uid, new namespaces",
+        """
+import ctypes, os
+lines = open("/proc/self/status").read().splitlines()
+status = dict(line.split(":\\t", 1) for line in lines if ":\\t" in line)
+sets = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+crossed = " ".join(name for name in sets if int(status[name], 16))
+crossed += " root" if 0 in (os.getuid(), os.geteuid()) else ""
+crossed += " set-uid" if status["NoNewPrivs"] != "1" else ""
+crossed += " unshare" if ctypes.CDLL(None).unshare(0x10000000) == 0 else ""
+""",
         NAMESPACES,
     ),
     Boundary(
-        "the environment is empty of this machine's",
-        "import os\n"
-        "text = open('/proc/1/environ').read() + str(dict(os.environ))\n"
-        "crossed = ' '.join(w for w in ('TOKEN', 'SECRET', 'PASSWORD', 'VIRTUAL_ENV', 'JUPYTER') if w in text)",
-        "report a bug",
+        "the environment holds nothing of this machine",
+        """
+import os
+text = open("/proc/1/environ").read() + str(dict(os.environ))
+words = ("TOKEN", "PASSWORD", "VIRTUAL_ENV", "JUPYTER", "SSH_", "SUDO_")
+crossed = " ".join(word for word in words if word in text)
+""",
+        BUG,
     ),
     Boundary(
         "memory is limited",
-        "try:\n    block = bytearray(512 << 20); crossed = 'took 512 MiB of 256'\n"
-        "except MemoryError:\n    crossed = ''",
-        "report a bug: RLIMIT_AS has no effect",
+        """
+try:
+    block = bytearray(512 << 20)
+    crossed = "took 512 MiB of 256"
+except MemoryError:
+    crossed = ""
+""",
+        BUG,
     ),
     Boundary(
         "disk is limited",
-        "try:\n"
-        "    for n in range(8):\n        open(f'/tmp/{n}', 'wb').write(bytes(4 << 20))\n"
-        "    crossed = 'wrote 32 MiB of 16'\n"
-        "except OSError:\n    crossed = ''",
-        "report a bug: the tmpfs has no size",
+        """
+try:
+    for number in range(8):
+        open(f"/tmp/{number}", "wb").write(bytes(4 << 20))
+    crossed = "wrote 32 MiB of 16"
+except OSError:
+    crossed = ""
+""",
+        BUG,
     ),
     Boundary(
         "processes are limited",
-        "import os, time\ncrossed = 'started 64 processes of 16'\n"
-        "try:\n"
-        "    for _ in range(64):\n"
-        "        if os.fork() == 0:\n            time.sleep(60); os._exit(0)\n"
-        "except BlockingIOError:\n    crossed = ''",
-        "report a bug: RLIMIT_NPROC has no effect",
+        """
+import os, time
+crossed = "started 64 processes of 16"
+try:
+    for _ in range(64):
+        if os.fork() == 0:
+            time.sleep(60)
+            os._exit(0)
+except BlockingIOError:
+    crossed = ""
+""",
+        BUG,
     ),
 )
