@@ -15,7 +15,7 @@ from tensorgrade.errors import UsageError
 from tensorgrade.limits import Limits
 
 SECRET_BYTES = 32
-SETTINGS = {"title", "teaches", "profile", "limits", "forbidden"}
+SETTINGS = {"title", "teaches", "profile", "limits"}
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,9 @@ class Handle:
     type_name: str
 
 
+LEAVES = (type(None), bool, int, float, complex, str, bytes, torch.Tensor, np.ndarray, Handle)
+
+
 def encode(value: Any, as_handle: Callable[[Any], Handle] | None = None) -> bytes:
     """Encode a value for the other side.
 
@@ -238,15 +241,16 @@ def _header(dtype: str, shape: tuple[int, ...]) -> bytes:
 
 
 def _tensor_bytes(tensor: torch.Tensor) -> bytes:
-    plain = tensor.detach().resolve_conj().resolve_neg()
-    if plain.layout is not torch.strided:
-        plain = plain.to_dense()
-    name = str(plain.dtype).removeprefix("torch.")
-    if name not in DTYPES:
-        raise WireError(f"wire: cannot send a tensor of dtype {name}")
-    flat = plain.cpu().contiguous().reshape(-1)
-    raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
-    return _header(name, tuple(plain.shape)) + raw
+    with torch._C.DisableTorchFunctionSubclass():  # a subclass is read as the tensor that it holds
+        plain = tensor.detach().resolve_conj().resolve_neg()
+        if plain.layout is not torch.strided:
+            plain = plain.to_dense()
+        name = str(plain.dtype).removeprefix("torch.")
+        if name not in DTYPES:
+            raise WireError(f"wire: cannot send a tensor of dtype {name}")
+        flat = plain.cpu().contiguous().reshape(-1)
+        raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+        return _header(name, tuple(plain.shape)) + raw
 
 
 class _Reader:
@@ -266,7 +270,10 @@ class _Reader:
             return self._container(depth)
         if 0x80 <= first <= 0x8F or first in (0xDE, 0xDF):
             raise WireError("wire: a msgpack map is not part of the format")
-        return self.reader.unpack()
+        leaf = self.reader.unpack()
+        if type(leaf) not in LEAVES:  # msgpack has a timestamp type that asks nobody
+            raise WireError(f"wire: a {type(leaf).__name__} is not part of the format")
+        return leaf
 
     def _container(self, depth: int) -> Any:
         length = self.reader.read_array_header()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import struct
@@ -16,6 +17,7 @@ from tensorgrade.limits import Limits
 from tensorgrade.wire import Channel, Handle, decode, encode
 
 WALL_FACTOR = 3
+SECONDS_TO_END = 2.0
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 SCM_CREDENTIALS = 2  # ref: unix(7); Python's socket module has no name for it
 HELLO = b"hello"
@@ -100,8 +102,12 @@ class Worker:
             raise WorkerLost("TIMED_OUT", f"stopped after {waited:.1f} s by the clock (limit {limit:g} s)")
 
     def _lost(self) -> WorkerLost:
-        """How a worker that closed its channel ended."""
+        """How a worker whose channel closed has ended."""
+        # A pidfd becomes readable when its process ends (ref: pidfd_open(2)).
+        ended, _, _ = select.select([self.pidfd], [], [], SECONDS_TO_END)
         status = self.close()
+        if not ended:
+            return WorkerLost("BAD_REPLY", "the code closed the channel to the grader")
         if status == 128 + signal.SIGKILL:
             return WorkerLost("OUT_OF_MEMORY", "the process was killed, most likely for lack of memory")
         if status > 128:

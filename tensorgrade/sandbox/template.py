@@ -34,8 +34,12 @@ class Template:
 
     def __init__(self) -> None:
         self._control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with inner:
-            self._process = _start(inner.fileno())
+        try:
+            with inner:
+                self._process = _start(inner.fileno())
+        except BaseException:
+            self._control.close()
+            raise
         self._control.settimeout(START_SECONDS)
         self._ready = False
 
@@ -56,9 +60,13 @@ class Template:
         self._wait_until_ready()
         ours, theirs = socket.socketpair()
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        with theirs:
-            keeper = self._ask(("fork", vars(limits)), "forked", [theirs.fileno()])
-        return Worker(ours, limits, lambda: self._reap(keeper))
+        try:
+            with theirs:
+                keeper = self._ask(("fork", vars(limits)), "forked", [theirs.fileno()])
+            return Worker(ours, limits, lambda: self._reap(keeper))
+        except BaseException:
+            ours.close()
+            raise
 
     def close(self) -> None:
         """End the template and every worker of it."""

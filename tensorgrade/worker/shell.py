@@ -89,6 +89,11 @@ class CellCompiler(CachingCompiler):  # type: ignore[misc]
 class CellResult(DisplayHook):  # type: ignore[misc]
     """Keeps the value of a cell's last expression."""
 
+    def quiet(self) -> bool:
+        """Whether the cell ends in a semicolon; IPython would look into a history that is off."""
+        ends: bool = self.semicolon_at_end_of_expression(self.shell.source)
+        return ends
+
     def write_output_prompt(self) -> None:
         """No prompt: the notebook shows its own."""
 
@@ -120,6 +125,7 @@ class Shell(InteractiveShell):  # type: ignore[misc]
     displayhook_class = Type(CellResult)
     display_pub_class = Type(CellDisplay)
     outputs = Outputs(0)
+    source = ""
 
     @classmethod
     def warm(cls) -> Shell:
@@ -140,6 +146,7 @@ class Shell(InteractiveShell):  # type: ignore[misc]
     ) -> tuple[bool, list[dict[str, Any]]]:
         """Run the cell `In [number]`; returns whether it ended without an error, and its nbformat outputs."""
         self.outputs = Outputs(limit_bytes)
+        self.source = source
         self.execution_count = number
         with redirect_stdout(Stream(self, "stdout")), redirect_stderr(Stream(self, "stderr")):
             result = self.run_cell(source, store_history=False)

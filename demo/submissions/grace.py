@@ -1,0 +1,2 @@
+"""Handed in the release as it was."""
+# expect: attend=0 masks=0 positions=0

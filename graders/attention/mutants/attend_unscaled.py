@@ -1,0 +1,13 @@
+"""The scores are not divided by sqrt(d)."""
+# loses: attend
+# killed by: test_doubled_width_scales_scores, test_matches_reference
+
+# %% attend-solution
+def attend(q, k, v, allow=None):
+    scores = q @ k.transpose(-2, -1)
+    if allow is not None:
+        scores = scores.masked_fill(~allow, -math.inf)
+    w = torch.softmax(scores, dim=-1)
+    if allow is not None:
+        w = w.masked_fill(~allow, 0.0)
+    return w @ v, w

@@ -1,0 +1,245 @@
+"""The only door from the shell."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tensorgrade import __version__
+from tensorgrade.course import Assignment, Course, Submission
+from tensorgrade.errors import TensorgradeError, UsageError
+
+if TYPE_CHECKING:
+    from tensorgrade.grading.records import Report, TaskRecord
+
+# Each command imports what it needs when it runs: `--help` must not wait for torch.
+
+
+def main() -> None:
+    """Run the command line; every expected error is one sentence and an exit code."""
+    try:
+        sys.exit(commands(standalone_mode=False))
+    except click.exceptions.Abort:
+        _stop("interrupted. What was graded before is in the gradebook; the same command goes on.", 1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except UsageError as error:
+        _stop(str(error), 2)
+    except TensorgradeError as error:
+        _stop(str(error), 1)
+
+
+def _stop(message: str, code: int) -> None:
+    click.echo(f"tensorgrade: {message}", err=True)
+    sys.exit(code)
+
+
+def _course_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    folder = click.Path(exists=True, file_okay=False, path_type=Path)
+    return click.option(
+        "--course",
+        "folder",
+        type=folder,
+        default=".",
+        metavar="DIR",
+        help="The course directory (default: here).",
+    )(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tensorgrade")
+def commands() -> None:
+    """Autograded deep-learning assignments whose grades cannot be faked.
+
+    \b
+    In a course directory:
+      tensorgrade doctor                what this machine can enforce
+      tensorgrade release attention     make the student version
+      tensorgrade grade attention       grade what was collected
+      tensorgrade feedback attention    write the students' feedback
+    """
+
+
+@commands.command()
+def doctor() -> int:
+    """Try each boundary of the sandbox on this machine.
+
+    Every row is an attempt that was really made, by code in the sandbox. Exits with 1 if one
+    boundary does not hold.
+    """
+    from tensorgrade.sandbox.probe import try_boundaries
+
+    console = Console()
+    with console.status("trying each boundary"):
+        findings = try_boundaries()
+    table = Table("boundary", "holds", "what was seen", "how to mend")
+    for finding in findings:
+        mend = "" if finding.holds else finding.mend
+        table.add_row(finding.boundary, "yes" if finding.holds else "NO", finding.seen, mend)
+    console.print(table)
+    return 0 if all(finding.holds for finding in findings) else 1
+
+
+@commands.command()
+@click.argument("assignment")
+@_course_option
+def release(assignment: str, folder: Path) -> int:
+    """Make the student version of ASSIGNMENT, with its public checks.
+
+    It goes to release/ASSIGNMENT, and into the exchange where the course's nbgrader_config.py sets one.
+
+    \b
+    Example:
+      tensorgrade release attention
+    """
+    from tensorgrade.gradebook import generate_release
+
+    course = Course.at(folder)
+    found = course.assignment(assignment)
+    generate_release(course, found.name)
+    files = ", ".join(sorted(path.name for path in found.release.iterdir()))
+    click.echo(f"{found.release}: {files}")
+    return 0
+
+
+@commands.command()
+@click.argument("assignment")
+@click.option(
+    "--student", "students", multiple=True, metavar="ID", help="Only this student; may be repeated."
+)
+@click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for standard output.")
+@_course_option
+def grade(assignment: str, students: tuple[str, ...], json_file: str | None, folder: Path) -> int:
+    """Grade the collected submissions of ASSIGNMENT in the sandbox.
+
+    Reads submitted/STUDENT/ASSIGNMENT, writes autograded/STUDENT/ASSIGNMENT and nbgrader's
+    gradebook. Exits with 0 whatever the grades are; with 1 if a submission could not be graded or
+    a check is broken.
+
+    \b
+    Examples:
+      tensorgrade grade attention
+      tensorgrade grade attention --student ada --json -
+    """
+    course = Course.at(folder)
+    found = course.assignment(assignment)
+    submissions = _chosen(course, found, students)
+    reports, complaints = _grade_all(course, found, submissions)
+    if json_file is not None:
+        _write_json(found, reports, json_file)
+    if json_file != "-":
+        Console().print(_table(reports))
+    for complaint in complaints:
+        click.echo(f"tensorgrade: {complaint}", err=True)
+    return 1 if complaints else 0
+
+
+@commands.command()
+@click.argument("assignment")
+@click.option(
+    "--student", "students", multiple=True, metavar="ID", help="Only this student; may be repeated."
+)
+@_course_option
+def feedback(assignment: str, students: tuple[str, ...], folder: Path) -> int:
+    """Write the students' feedback on ASSIGNMENT as HTML.
+
+    \b
+    Example:
+      tensorgrade feedback attention
+    """
+    from tensorgrade.gradebook import generate_feedback
+
+    course = Course.at(folder)
+    found = course.assignment(assignment)
+    generate_feedback(course, found.name, students or None)
+    chosen = {Submission(found, student).feedback for student in students}
+    for page in sorted(course.root.glob(f"feedback/*/{found.name}/*.html")):
+        if not chosen or page.parent in chosen:
+            click.echo(page)
+    return 0
+
+
+def _chosen(course: Course, assignment: Assignment, students: tuple[str, ...]) -> tuple[Submission, ...]:
+    """The submissions to grade; a student without one is graded as missing."""
+    if students:
+        return tuple(Submission(assignment, student) for student in dict.fromkeys(students))
+    submissions = course.submissions(assignment)
+    if not submissions:
+        raise UsageError(
+            f"no submission in {course.root / 'submitted'}/*/{assignment.name}. Collect them first."
+        )
+    return submissions
+
+
+def _grade_all(
+    course: Course, assignment: Assignment, submissions: tuple[Submission, ...]
+) -> tuple[list[Report], list[str]]:
+    """Grade and record each submission before the next; returns the reports and what went wrong."""
+    from tensorgrade.fleet import grade_submissions
+    from tensorgrade.gradebook import Recorder
+    from tensorgrade.grading.grader import Grader
+    from tensorgrade.sandbox.template import Template
+
+    reports, complaints = [], []
+    with _progress() as progress, Template() as template:
+        bar = progress.add_task("starting", total=len(submissions))
+        grader = Grader(assignment, template)
+        complaints += [f"graders/{assignment.name}: {check.name} is broken: the reference solution fails it. "
+                       f'Task "{check.task}" is left for staff.' for check in grader.broken]  # fmt: skip
+        recorder = Recorder(course)
+        for report in grade_submissions(grader, submissions):
+            if report.status == "graded":
+                recorder.write_report(report)
+            else:
+                complaints.append(str(report.error))
+            reports.append(report)
+            progress.update(bar, advance=1, description=report.student)
+    return reports, complaints
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _write_json(assignment: Assignment, reports: list[Report], file: str) -> None:
+    document = {"assignment": assignment.name, "submissions": [report.as_json() for report in reports]}
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    if file == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--json {file}: cannot be written ({error.strerror})") from error
+
+
+def _table(reports: list[Report]) -> Table:
+    tasks = list(dict.fromkeys(task.name for report in reports for task in report.tasks))
+    table = Table("student", *tasks, "total", "seconds")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for report in reports:
+        by_name = {task.name: task for task in report.tasks}
+        cells = [_points(by_name.get(name)) for name in tasks]
+        graded = report.status == "graded"
+        total = f"{report.points:g} / {report.max_points:g}" if graded else report.status
+        table.add_row(report.student, *cells, total, f"{report.seconds:.2f}")
+    return table
+
+
+def _points(task: TaskRecord | None) -> str:
+    if task is None:
+        return ""
+    if task.points is None:
+        return "by hand" if task.manual else "staff"
+    return f"{task.points:g} / {task.max_points:g}"

@@ -1,0 +1,65 @@
+"""Hands points and outputs to nbgrader: its settings, its converters, its database."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from tensorgrade.gradebook.recorder import Recorder, generate_feedback, generate_release, write_report
+from tensorgrade.gradebook.register import register_assignment
+
+__all__ = [
+    "Recorder",
+    "configure",
+    "generate_feedback",
+    "generate_release",
+    "register_assignment",
+    "write_report",
+]
+
+_NBGRADER = "nbgrader.preprocessors."
+_OURS = "tensorgrade.gradebook.preprocessors."
+
+
+def configure(config: Any) -> None:
+    """Set up nbgrader for a course whose checks are graded by tensorgrade.
+
+    Args:
+        config: what ``get_config()`` returns in ``nbgrader_config.py``.
+    """
+    config.GenerateAssignment.preprocessors = [
+        *(_NBGRADER + name for name in ("IncludeHeaderFooter", "LockCells", "ClearSolutions", "ClearOutput")),
+        # Before SaveCells, unlike nbgrader: what the gradebook does not hold, no feedback page can show.
+        *(
+            _NBGRADER + name
+            for name in ("CheckCellMetadata", "ClearHiddenTests", "ComputeChecksums", "SaveCells")
+        ),
+        *(_NBGRADER + name for name in ("ClearMarkScheme", "ComputeChecksums", "CheckCellMetadata")),
+        _OURS + "AddPublicChecks",
+    ]
+    config.Autograde.exporter_class = _OURS + "SubmissionExporter"
+    config.Autograde.sanitize_preprocessors = [
+        _OURS + "RestoreCells",  # first: the others crash on odd metadata
+        *(_NBGRADER + name for name in ("ClearOutput", "DeduplicateIds", "OverwriteKernelspec")),
+        *(_NBGRADER + name for name in ("OverwriteCells", "CheckCellMetadata")),
+    ]
+    config.Autograde.autograde_preprocessors = [
+        _OURS + "WriteReport",
+        _OURS + "SavePoints",
+        *(_NBGRADER + name for name in ("AssignLatePenalties", "CheckCellMetadata")),
+    ]
+    # nbgrader copies every file beside an autograded notebook to the student's feedback.
+    config.CourseDirectory.ignore.extend(["staff-report.*"])
+    # Text cells are written by students too, and formgrader shows them to whoever grades.
+    config.HTMLExporter.filters = {"markdown2html": _OURS + "markdown_to_html"}
+    _put_interpreter_on_path()
+
+
+def _put_interpreter_on_path() -> None:
+    """Let nbgrader find ``alembic``, which it starts by name to make a new database."""
+    if shutil.which("alembic") is None:
+        folders = [os.environ.get("PATH", ""), str(Path(sys.executable).parent)]
+        os.environ["PATH"] = os.pathsep.join(filter(None, folders))

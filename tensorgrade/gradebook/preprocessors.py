@@ -1,0 +1,198 @@
+"""The steps that nbgrader takes for us when it converts a notebook; `configure` names them."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jinja2 import pass_context
+from nbconvert.exporters import NotebookExporter
+from nbconvert.exporters.exporter import ResourcesDict
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbformat.notebooknode import NotebookNode
+from nbgrader.converters.base import NbGraderException
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
+
+from tensorgrade.errors import GradebookError, TensorgradeError
+from tensorgrade.gradebook.register import register_assignment
+from tensorgrade.grading.records import Report, TaskRecord
+from tensorgrade.notebooks import grade_id_of, is_autograded, is_locked, read_notebook, restore
+from tensorgrade.notebooks.outputs import sanitise_html
+from tensorgrade.reports import staff_json, staff_report, task_table
+
+
+class SubmissionExporter(NotebookExporter):  # type: ignore[misc]  # nbconvert has no types
+    """Reads what nbgrader autogrades: notebooks as tensorgrade reads them, and the Report on them.
+
+    nbgrader makes one before it looks at the first submission. This is the only place before its
+    look-ups in the database where an error stops it, so the assignment is registered here:
+    a ``pre_convert_hook`` knows no database, and its errors are only logged.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._report: Report | None = None
+        if getattr(self.parent, "is_registered", False):
+            return
+        coursedir = self.parent.coursedir
+        sources = Path(coursedir.format_path(coursedir.source_directory, ".", "."))
+        try:
+            for folder in sorted(sources.glob(coursedir.assignment_id)):
+                register_assignment(coursedir, folder.name)
+        except TensorgradeError as error:
+            self.log.error(str(error))
+            raise NbGraderException(str(error)) from error
+
+    def from_filename(
+        self, filename: str, resources: Any = None, **kwargs: Any
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Convert a notebook, however odd it is.
+
+        Raises:
+            NotebookError: it cannot be read.
+        """
+        path = Path(filename)
+        resources = ResourcesDict() if resources is None else resources
+        resources["metadata"] = ResourcesDict(name=path.stem, path=str(path.parent))
+        result: tuple[NotebookNode, dict[str, Any]] = self.from_notebook_node(
+            read_notebook(path), resources=resources, **kwargs
+        )
+        return result
+
+    def report_on(self, assignment: str, student: str) -> Report:
+        """The report that was handed in, or that of grading now, once for all notebooks of a submission."""
+        handed_in: Report | None = getattr(self.parent, "report", None)
+        if handed_in is not None:
+            return handed_in
+        known = self._report
+        if known is None or (known.assignment, known.student) != (assignment, student):
+            from tensorgrade.fleet import (
+                grade_now,
+            )  # not above: this loads torch, and writing does not need it
+
+            known = self._report = grade_now(Path(self.parent.coursedir.root), assignment, student)
+        return known
+
+
+class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
+    """Replaces everything in a submitted notebook but the answers by the instructor's."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """Restore one notebook; nbgrader calls this."""
+        names, coursedir = resources["nbgrader"], self.parent.parent.coursedir
+        source = Path(coursedir.format_path(coursedir.source_directory, ".", names["assignment"]))
+        return restore(nb, read_notebook(source / f"{names['notebook']}.ipynb")), resources
+
+
+class WriteReport(NbGraderPreprocessor):  # type: ignore[misc]
+    """Puts the outputs and the points of a Report into the autograded notebook."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """Write one notebook; nbgrader calls this.
+
+        Raises:
+            GradebookError: the Report is on something else, or says that there is nothing to grade.
+        """
+        names = resources["nbgrader"]
+        report = self.parent.report_on(names["assignment"], names["student"])
+        nb.cells = _executed_cells(report, names, nb)
+        tasks = {task.name: task for task in report.tasks if task.notebook == names["notebook"]}
+        for cell in filter(is_autograded, nb.cells):
+            task = _task_of(cell, tasks, report)
+            cell.outputs = [_points_output(task, task_table(report, task))]
+        names["tasks"] = tasks
+        if not isinstance(resources.get("outputs"), dict):
+            resources["outputs"] = {}
+        resources["outputs"]["staff-report.html"] = staff_report(report).encode()
+        resources["outputs"]["staff-report.json"] = json.dumps(staff_json(report), indent=1).encode()
+        return nb, resources
+
+
+def _executed_cells(report: Report, names: dict[str, str], sanitised: NotebookNode) -> list[NotebookNode]:
+    """The cells of the report's notebook, if it is about this very notebook."""
+    where = f"submission {names['student']}/{names['assignment']}"
+    if (report.student, report.assignment) != (names["student"], names["assignment"]):
+        raise GradebookError(f"{where}: got the report on {report.student}/{report.assignment}")
+    if report.status != "graded":
+        raise GradebookError(f"{where}: {report.error or report.status}")
+    if names["notebook"] not in report.notebooks:
+        raise GradebookError(f"{where}: the report holds no notebook {names['notebook']!r}")
+    executed: list[NotebookNode] = nbformat.from_dict(report.notebooks[names["notebook"]]).cells
+    if [(cell.cell_type, cell.source) for cell in executed] != [
+        (cell.cell_type, cell.source) for cell in sanitised.cells
+    ]:
+        raise GradebookError(f"{where}: the notebook changed since it was graded. Grade it again.")
+    # Outputs and counts are the report's; all else is what nbgrader has just checked.
+    for cell, checked in zip(executed, sanitised.cells, strict=True):
+        cell.metadata = checked.metadata
+    return executed
+
+
+def _task_of(cell: NotebookNode, tasks: dict[str, TaskRecord], report: Report) -> TaskRecord:
+    """The record of a grade cell: without one, no output would mean full marks to nbgrader."""
+    name, points = grade_id_of(cell) or "", float(cell.metadata.nbgrader.points)
+    task = tasks.get(name)
+    where = f"submission {report.student}/{report.assignment}: task {name}"
+    if task is None:
+        raise GradebookError(f"{where}: the report does not mention it. Grade it again.")
+    if task.max_points != points:
+        raise GradebookError(
+            f"{where}: graded with {task.max_points:g} points, now {points:g}. Grade it again."
+        )
+    if task.points is not None and not 0 <= task.points <= points:
+        raise GradebookError(f"{where}: expected 0 to {points:g} points, got {task.points!r}")
+    return task
+
+
+def _points_output(task: TaskRecord, table: str) -> NotebookNode:
+    """The output of a grade cell: nbgrader reads the plain text as points, people read the table."""
+    if task.points is None:
+        data = {"text/plain": "not graded yet", "text/html": table}
+        return nbformat.v4.new_output("display_data", data=data)
+    data = {"text/plain": repr(float(task.points)), "text/html": table}
+    return nbformat.v4.new_output("execute_result", data=data, execution_count=None)
+
+
+class SavePoints(SaveAutoGrades):  # type: ignore[misc]
+    """Saves the points of a Report; None for a task that waits for the staff."""
+
+    def _add_score(self, cell: NotebookNode, resources: Any) -> None:
+        if not is_autograded(cell):
+            super()._add_score(cell, resources)
+            return
+        names, task = resources["nbgrader"], grade_id_of(cell)
+        grade = self.gradebook.find_grade(task, names["notebook"], names["assignment"], names["student"])
+        grade.auto_score = names["tasks"][task].points
+        # As nbgrader has it: a person looks again where a person has decided before.
+        grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None
+        self.gradebook.db.commit()
+
+
+class AddPublicChecks(NbGraderPreprocessor):  # type: ignore[misc]
+    """Puts the public checks beside the released notebook."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """Add the file; nbgrader calls this."""
+        root = Path(self.parent.parent.coursedir.root)
+        checks = root / "graders" / resources["nbgrader"]["assignment"] / "test_public.py"
+        if checks.is_file():
+            if not isinstance(resources.get("outputs"), dict):
+                resources["outputs"] = {}
+            resources["outputs"]["test_public.py"] = checks.read_bytes()
+        return nb, resources
+
+
+@pass_context
+def markdown_to_html(context: Any, source: str) -> str:
+    """Render a text cell; a student's without anything that runs, loads or covers the page."""
+    cell = context.get("cell") or NotebookNode()
+    renderer = IPythonRenderer(
+        escape=False, attachments=cell.get("attachments", {}), exclude_anchor_links=True
+    )
+    rendered: str = MarkdownWithMath(renderer=renderer).render(source)
+    if is_locked(cell):
+        return rendered
+    return sanitise_html(rendered, links=True) or f"<pre>{html.escape(source)}</pre>"

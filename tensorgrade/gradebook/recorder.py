@@ -1,0 +1,184 @@
+"""Runs nbgrader's converters for one course."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nbgrader import utils as nbgrader_utils
+from nbgrader.apps.baseapp import NbGrader
+from nbgrader.auth import Authenticator
+from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
+from nbgrader.exchange import ExchangeFactory
+from traitlets.config import Config
+
+from tensorgrade.course import Course, Submission
+from tensorgrade.errors import GradebookError, TensorgradeError
+from tensorgrade.gradebook.register import register_assignment
+from tensorgrade.grading.records import Report
+
+
+class _AutogradeWithReport(Autograde):  # type: ignore[misc]
+    """nbgrader's autograde for one submission that has been graded already."""
+
+    report: Report | None = None
+    is_registered = True  # by the Recorder, once for all submissions
+
+
+class _FirstReason(logging.Handler):
+    """Remembers the first error: what nbgrader raises in the end only says to read its log."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.reason = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]  # nbgrader logs tracebacks as text, while it handles the error
+        text = (
+            str(error)
+            if isinstance(error, TensorgradeError)
+            else repr(error)
+            if error
+            else record.getMessage()
+        )
+        self.reason = self.reason or text.strip()
+
+
+class Recorder:
+    """A course's nbgrader, with its settings read once."""
+
+    def __init__(self, course: Course) -> None:
+        self.course = course
+        self._registered: set[str] = set()
+        self._log = logging.getLogger(f"{__name__}.{id(self)}")
+        self._log.propagate = False
+        self._log.addHandler(logging.NullHandler())
+        self._app = NbGrader(log=self._log)
+        self._app.load_cwd_config = False  # the course is named, wherever the command runs
+        path = list(sys.path)
+        try:
+            self._app.initialize([], root=str(course.root))
+        finally:
+            sys.path[:] = (
+                path  # nbgrader puts the working directory first, and a student may have written there
+            )
+        self._coursedir = self._app.coursedir
+
+    def write_report(self, report: Report) -> None:
+        """Write one submission's outputs and points, by nbgrader's own autograde.
+
+        A result that was there before stays if this fails.
+
+        Raises:
+            GradebookError: nbgrader's reason.
+        """
+        _require_plain_name(report.student)
+        submission = Submission(self.course.assignment(report.assignment), report.student)
+        with self._selected(report.assignment, report.student), _kept_on_failure(submission.autograded):
+            self._register_once(report.assignment)
+            converter = _AutogradeWithReport(coursedir=self._coursedir, parent=self._app)
+            converter.report = report
+            self._run(converter, f"submission {report.student}/{report.assignment}")
+
+    def generate_release(self, assignment: str) -> None:
+        """Make the student version, and put it into the exchange if one is configured.
+
+        Raises:
+            GradebookError: nbgrader's reason; the release that was there stays.
+        """
+        found = self.course.assignment(assignment)
+        register_assignment(self._coursedir, assignment)
+        with self._selected(assignment), _kept_on_failure(found.release):
+            self._run(
+                GenerateAssignment(coursedir=self._coursedir, parent=self._app), f"release {assignment}"
+            )
+            if "root" in self._app.config.Exchange and self._coursedir.course_id:
+                exchange = ExchangeFactory(parent=self._app)
+                users = Authenticator(parent=self._app)
+                step = exchange.ReleaseAssignment(
+                    coursedir=self._coursedir, authenticator=users, parent=self._app
+                )
+                step.force = True
+                self._run(step, f"release {assignment}")
+
+    def generate_feedback(self, assignment: str, students: Iterable[str] | None = None) -> None:
+        """Make the feedback pages of all autograded submissions, or of some students'.
+
+        Raises:
+            GradebookError: nbgrader's reason.
+        """
+        for student in ["*"] if students is None else map(_require_plain_name, students):
+            with self._selected(assignment, student):
+                converter = GenerateFeedback(coursedir=self._coursedir, parent=self._app)
+                converter.update_config(Config(HTMLExporter={"template_name": "feedback"}))
+                converter.force = True
+                self._run(converter, f"feedback {assignment}")
+
+    def _register_once(self, assignment: str) -> None:
+        if assignment not in self._registered:
+            register_assignment(self._coursedir, assignment)
+            self._registered.add(assignment)
+
+    @contextmanager
+    def _selected(self, assignment: str, student: str = "*") -> Iterator[None]:
+        with nbgrader_utils.temp_attrs(self._coursedir, assignment_id=assignment, student_id=student):
+            yield
+
+    def _run(self, step: Any, what: str) -> None:
+        reasons = _FirstReason()
+        self._log.addHandler(reasons)
+        try:
+            step.start()
+        except TensorgradeError:
+            raise
+        except Exception as error:
+            raise GradebookError(reasons.reason or f"{what}: {error}") from error
+        finally:
+            self._log.removeHandler(reasons)
+
+
+def _require_plain_name(student: str) -> str:
+    """Refuse a name that nbgrader, which looks for folders with globs, would take for other students' too."""
+    if glob.escape(student) != student or student != student.strip():
+        raise GradebookError(f"student {student!r}: nbgrader needs names without *, ?, [ and outer spaces")
+    return student
+
+
+@contextmanager
+def _kept_on_failure(folder: Path) -> Iterator[None]:
+    """Put a folder back if what should replace it fails, or was killed the last time."""
+    backup = folder.with_name(f".{folder.name}.before")
+    if backup.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        backup.rename(folder)
+    if folder.exists():
+        folder.rename(backup)
+    try:
+        yield
+    except BaseException:
+        if backup.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            backup.rename(folder)
+        raise
+    shutil.rmtree(backup, ignore_errors=True)
+
+
+def write_report(course: Course, report: Report) -> None:
+    """Write one submission's outputs and points; for many, keep a `Recorder`."""
+    Recorder(course).write_report(report)
+
+
+def generate_release(course: Course, assignment: str) -> None:
+    """Make the student version of an assignment."""
+    Recorder(course).generate_release(assignment)
+
+
+def generate_feedback(course: Course, assignment: str, students: Iterable[str] | None = None) -> None:
+    """Make the feedback pages of an assignment."""
+    Recorder(course).generate_feedback(assignment, students)

@@ -1,0 +1,49 @@
+"""What several test files share: one warm template, and a session to run cells in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tensorgrade.limits import Limits
+from tensorgrade.sandbox.process import Worker
+from tensorgrade.sandbox.template import Template
+from tensorgrade.student import Session
+
+QUICK = Limits(
+    check_cpu_seconds=1, cell_cpu_seconds=1, memory_mib=512, disk_mib=16, processes=16, message_mib=8
+)
+
+
+@pytest.fixture(scope="session")
+def template() -> Iterator[Template]:
+    """One template for the whole run, as in a grading process."""
+    with Template() as warm:
+        yield warm
+
+
+@pytest.fixture
+def worker(template: Template) -> Iterator[Worker]:
+    """A worker that has its files and has given up its powers."""
+    started = template.fork(QUICK)
+    started.request(
+        ("begin", {"data.csv": b"1,2\n", "helper.py": b"ANSWER = 42\n", "torch.py": b"raise OSError\n"})
+    )
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def open_session(template: Template) -> Iterator[Callable[..., Session]]:
+    """Opens sessions on given cells and closes them in the end."""
+    opened: list[Session] = []
+
+    def open_one(*cells: str, files: dict[str, bytes] | None = None, limits: Limits = QUICK) -> Session:
+        session = Session(template, cells, files or {}, limits)
+        opened.append(session)
+        return session.__enter__()
+
+    yield open_one
+    for session in opened:
+        session.close()

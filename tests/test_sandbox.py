@@ -1,0 +1,266 @@
+"""The room `sandbox`: what a worker cannot reach, use up or outlive."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tensorgrade.errors import SandboxError, WorkerLost
+from tensorgrade.limits import Limits
+from tensorgrade.sandbox import files
+from tensorgrade.sandbox.probe import BOUNDARIES, try_boundaries
+from tensorgrade.sandbox.process import Worker
+from tensorgrade.sandbox.template import SANDBOX_UID, Template
+from tests.conftest import QUICK
+
+STUBBORN = """
+while True:
+    try:
+        while True: pass
+    except BaseException: pass
+"""
+DEAF = """
+import signal
+for number in range(1, 32):
+    try: signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError): pass
+while True: pass
+"""
+MUTE = """
+import os, time
+os.closerange(3, 100)
+time.sleep(60)
+"""
+FORK_BOMB = """
+import os, time
+started = 0
+try:
+    while started < 200:
+        if os.fork() == 0:
+            os.setsid(); time.sleep(600); os._exit(0)
+        started += 1
+except BlockingIOError: pass
+"""
+
+
+def run(worker: Worker, source: str) -> list[dict[str, str]]:
+    """Run a cell in a worker; it must end without an error."""
+    word, succeeded, outputs = worker.request(("run", 1, source))
+    assert (word, succeeded) == ("ran", True), outputs
+    return list(outputs)
+
+
+def value(worker: Worker, expression: str) -> object:
+    """The value of an expression in a worker."""
+    run(worker, f"value = {expression}")
+    return worker.request(("get", "value"))[1]
+
+
+def is_running(process_id: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_until(condition: Callable[[], bool]) -> bool:
+    """Whether a condition becomes true within five seconds."""
+    deadline = time.monotonic() + 5
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+def test_every_boundary_holds() -> None:
+    """Each attempt of `tensorgrade doctor` to cross a boundary is refused on this machine."""
+    findings = try_boundaries()
+    assert len(findings) == len(BOUNDARIES) + 1
+    assert [finding for finding in findings if not finding.holds] == []
+
+
+def test_a_probe_sees_an_open_boundary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the network of this machine left in, the probe says that the network is not cut off."""
+    closed = files.bwrap_arguments
+
+    def with_home(binds: tuple[files.Bind, ...], command: list[str]) -> list[str]:
+        arguments = closed(binds, command)
+        place = arguments.index("--remount-ro")
+        return [*arguments[:place], "--dir", "/home", *arguments[place:]]
+
+    monkeypatch.setattr("tensorgrade.sandbox.template.bwrap_arguments", with_home)
+    found = {finding.boundary: finding for finding in try_boundaries()}
+    assert found["files of this machine cannot be seen"].seen == "/home"
+    assert not found["files of this machine cannot be seen"].holds
+
+
+def test_worker_is_never_the_real_root(worker: Worker) -> None:
+    """Seen from outside, a worker belongs to an unprivileged user and has no capability."""
+    status = Path(f"/proc/{worker.process_id}/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    expected = SANDBOX_UID if os.getuid() == 0 else os.getuid()
+    assert fields["Uid"].split() == [str(expected)] * 4
+    assert [int(fields[name], 16) for name in ("CapPrm", "CapEff", "CapInh", "CapBnd")] == [0] * 4
+    assert fields["NoNewPrivs"] == "1"
+
+
+def test_worker_has_namespaces_of_its_own(template: Template) -> None:
+    """Two workers share no user, pid, net, mount, ipc or host-name namespace with anybody."""
+    workers = [template.fork(QUICK), template.fork(QUICK)]
+    processes = [os.getpid(), *(worker.process_id for worker in workers)]
+    for kind in ("user", "pid", "net", "mnt", "ipc", "uts", "cgroup"):
+        assert len({Path(f"/proc/{process}/ns/{kind}").readlink() for process in processes}) == 3, kind
+    for worker in workers:
+        worker.close()
+
+
+def test_course_and_checkout_are_not_there(worker: Worker) -> None:
+    """Neither the path nor the content of the checkout or of a course is in the sandbox."""
+    checkout = Path(__file__).parents[1]
+    assert value(worker, f"__import__('os').path.exists({str(checkout)!r})") is False
+    everything = "sorted(__import__('os').listdir('/opt/tensorgrade/tensorgrade'))"
+    inner = {name.partition("/")[0] for name in files.INNER_MODULES}
+    assert value(worker, everything) == sorted(inner)
+    assert value(worker, "__import__('os').path.exists('/opt/packages/0/tensorgrade')") is False
+
+
+def test_environment_is_built_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token in the grader's environment is in no environment of the sandbox."""
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "planted-token")
+    with Template() as fresh:
+        started = fresh.fork(QUICK)
+        started.request(("begin", {}))
+        seen = value(started, "str(dict(__import__('os').environ)) + open('/proc/1/environ').read()")
+        started.close()
+    assert "HOME" in str(seen)
+    assert "planted-token" not in str(seen)
+
+
+def test_files_beside_are_read_only_and_last_on_the_import_path(worker: Worker) -> None:
+    """Files handed in can be read and imported, cannot be changed, and cannot replace torch."""
+    assert value(worker, "open('data.csv').read()") == "1,2\n"
+    assert value(worker, "__import__('helper').ANSWER") == 42
+    assert value(worker, "__import__('torch').ones(2).sum().item()") == 2.0
+    assert value(worker, "__import__('sys').path[-1]") == "/submission"
+    assert worker.request(("run", 1, "open('/submission/data.csv', 'a')"))[1] is False
+    assert worker.request(("run", 1, "import os; os.chmod('/submission/data.csv', 0o666)"))[1] is False
+    run(worker, "open('mine.txt', 'w').write('a student may write files of their own')")
+
+
+def test_nothing_is_left_for_the_next_submission(template: Template) -> None:
+    """Files in /tmp, /dev/shm and the working directory end with their worker."""
+    leave = "for f in ('/tmp/left', '/dev/shm/left', 'left'): open(f, 'w').write('x')"
+    found = "[__import__('os').listdir(f) for f in ('/tmp', '/dev/shm', '.', '/submission')]"
+    seen = []
+    for source in (leave, "pass"):
+        started = template.fork(QUICK)
+        started.request(("begin", {}))
+        seen.append(value(started, found))
+        run(started, source)
+        started.close()
+    assert seen[0] == seen[1] == [["work"], [], [], []]
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome"),
+    [
+        pytest.param("while True: pass", "TIMED_OUT", id="endless-loop"),
+        pytest.param("import time; time.sleep(60)", "TIMED_OUT", id="sleep"),
+        pytest.param(STUBBORN, "TIMED_OUT", id="stubborn"),
+        pytest.param(DEAF, "TIMED_OUT", id="ignores-signals"),
+        pytest.param("import os; os._exit(0)", "EXITED", id="exit"),
+        pytest.param(MUTE, "BAD_REPLY", id="closes-its-channel-and-stays"),
+        pytest.param("import ctypes; ctypes.string_at(1)", "KILLED", id="segfault"),
+        pytest.param("import os; os.abort()", "KILLED", id="abort"),
+        pytest.param("import os; os.closerange(3, 100)", "EXITED", id="closes-its-channel"),
+    ],
+)
+def test_lost_workers_tell_how_they_ended(worker: Worker, source: str, outcome: str) -> None:
+    """However a worker is lost, the request ends with its outcome and the process is gone."""
+    worker.allow(0.5)
+    with pytest.raises(WorkerLost) as caught:
+        worker.request(("run", 1, source))
+    assert caught.value.outcome == outcome
+    assert wait_until(lambda: not is_running(worker.process_id))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param("(2**50).to_bytes(8, 'little')", id="announces-a-petabyte"),
+        pytest.param("(4).to_bytes(8, 'little') + b'\\xdd\\xff\\xff\\xff'", id="no-message"),
+        pytest.param("(1).to_bytes(8, 'little') + b'\\xc0'", id="not-a-reply"),
+        pytest.param("(3).to_bytes(8, 'little') + b'\\x92\\x01\\xc0'", id="reply-without-a-word"),
+    ],
+)
+def test_forged_replies_are_bad_replies(worker: Worker, reply: str) -> None:
+    """Bytes that student code writes to the channel itself lose the worker, nothing more."""
+    forge = f"import os\nfor n in range(3, 20):\n    try: os.write(n, {reply})\n    except OSError: pass"
+    with pytest.raises(WorkerLost) as caught:
+        worker.request(("run", 1, forge))
+    assert caught.value.outcome == "BAD_REPLY"
+
+
+def test_memory_of_a_worker_is_bounded(worker: Worker) -> None:
+    """A cell that takes more memory than allowed gets a MemoryError and the worker goes on."""
+    _, succeeded, outputs = worker.request(("run", 1, "block = bytearray(1 << 30)"))
+    assert not succeeded
+    assert outputs[0]["ename"] == "MemoryError"
+    assert value(worker, "1 + 1") == 2
+
+
+def test_processes_of_a_worker_are_bounded_and_end_with_it(worker: Worker) -> None:
+    """A fork bomb stops at the limit, and its children die with the worker."""
+    run(worker, FORK_BOMB)
+    assert 0 < int(str(worker.request(("get", "started"))[1])) < QUICK.processes
+    children = Path(f"/proc/{worker.process_id}/task/{worker.process_id}/children").read_text().split()
+    assert children
+    worker.close()
+    assert wait_until(lambda: not any(is_running(int(child)) for child in children))
+
+
+def test_workers_die_with_the_template() -> None:
+    """Closing a template leaves no process behind, even of a worker that nobody closed."""
+    fresh = Template()
+    started = fresh.fork(QUICK)
+    fresh.close()
+    with started.channel.connection:
+        assert wait_until(lambda: not is_running(started.process_id))
+
+
+def test_template_dies_with_the_grader() -> None:
+    """A grader that is killed leaves no process behind."""
+    read, write = os.pipe()
+    grader = os.fork()
+    if grader == 0:
+        template = Template()  # named, or it would be collected
+        started = template.fork(QUICK)
+        os.write(write, str(started.process_id).encode())
+        signal.pause()
+    process = int(os.read(read, 100))
+    assert is_running(process)
+    os.kill(grader, signal.SIGKILL)
+    os.waitpid(grader, 0)
+    os.close(read)
+    os.close(write)
+    assert wait_until(lambda: not is_running(process))
+
+
+def test_missing_bubblewrap_refuses_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without bubblewrap no student code runs, and the error says what to install."""
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    with pytest.raises(SandboxError, match=r"Refusing to run student code\..*apt-get install bubblewrap"):
+        Template()
+
+
+def test_failing_sandbox_refuses_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox that cannot be set up is a `SandboxError` with bubblewrap's own reason."""
+    refused = ["/usr/bin/bwrap", "--ro-bind", "/no/such/folder", "/x", "true"]
+    monkeypatch.setattr("tensorgrade.sandbox.template.bwrap_arguments", lambda *_: refused)
+    with Template() as broken, pytest.raises(SandboxError, match="no/such/folder"):
+        broken.fork(Limits())
