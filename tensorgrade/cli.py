@@ -113,9 +113,7 @@ def release(assignment: str, folder: Path) -> int:
 
 @commands.command()
 @click.argument("assignment")
-@click.option(
-    "--student", "students", multiple=True, metavar="ID", help="Only this student; may be repeated."
-)
+@click.option("--student", "students", multiple=True, metavar="ID", help="Only this student; may be repeated.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for standard output.")
 @_course_option
 def grade(assignment: str, students: tuple[str, ...], json_file: str | None, folder: Path) -> int:
@@ -145,9 +143,7 @@ def grade(assignment: str, students: tuple[str, ...], json_file: str | None, fol
 
 @commands.command()
 @click.argument("assignment")
-@click.option(
-    "--student", "students", multiple=True, metavar="ID", help="Only this student; may be repeated."
-)
+@click.option("--student", "students", multiple=True, metavar="ID", help="Only this student; may be repeated.")
 @_course_option
 def feedback(assignment: str, students: tuple[str, ...], folder: Path) -> int:
     """Write the students' feedback on ASSIGNMENT as HTML.
@@ -174,9 +170,7 @@ def _chosen(course: Course, assignment: Assignment, students: tuple[str, ...]) -
         return tuple(Submission(assignment, student) for student in dict.fromkeys(students))
     submissions = course.submissions(assignment)
     if not submissions:
-        raise UsageError(
-            f"no submission in {course.root / 'submitted'}/*/{assignment.name}. Collect them first."
-        )
+        raise UsageError(f"no submission in {course.root / 'submitted'}/*/{assignment.name}. Collect them first.")
     return submissions
 
 

@@ -30,9 +30,7 @@ class Session:
         lost: by position in `cells`, why a cell took its worker with it; it is not run again.
     """
 
-    def __init__(
-        self, template: Template, cells: Sequence[str], files: Mapping[str, bytes], limits: Limits
-    ) -> None:
+    def __init__(self, template: Template, cells: Sequence[str], files: Mapping[str, bytes], limits: Limits) -> None:
         self._template = template
         self._cells = tuple(cells)
         self._files = dict(files)

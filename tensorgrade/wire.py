@@ -115,9 +115,7 @@ class Channel:
         watch: called at least every 50 ms while waiting; ends the wait by raising.
     """
 
-    def __init__(
-        self, connection: socket.socket, message_bytes: int, watch: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, connection: socket.socket, message_bytes: int, watch: Callable[[], None] | None = None) -> None:
         self.connection = connection
         self.message_bytes = message_bytes
         self.watch = watch

@@ -11,9 +11,7 @@ from tensorgrade.sandbox.process import Worker
 from tensorgrade.sandbox.template import Template
 from tensorgrade.student import Session
 
-QUICK = Limits(
-    check_cpu_seconds=1, cell_cpu_seconds=1, memory_mib=512, disk_mib=16, processes=16, message_mib=8
-)
+QUICK = Limits(check_cpu_seconds=1, cell_cpu_seconds=1, memory_mib=512, disk_mib=16, processes=16, message_mib=8)
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +25,7 @@ def template() -> Iterator[Template]:
 def worker(template: Template) -> Iterator[Worker]:
     """A worker that has its files and has given up its powers."""
     started = template.fork(QUICK)
-    started.request(
-        ("begin", {"data.csv": b"1,2\n", "helper.py": b"ANSWER = 42\n", "torch.py": b"raise OSError\n"})
-    )
+    started.request(("begin", {"data.csv": b"1,2\n", "helper.py": b"ANSWER = 42\n", "torch.py": b"raise OSError\n"}))
     yield started
     started.close()
 

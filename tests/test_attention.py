@@ -133,9 +133,7 @@ def test_release_gives_nothing_away() -> None:
     solutions = re.findall(
         r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", "\n".join(c.source for c in source.cells), re.S
     )
-    lines = {
-        line.strip() for solution in solutions for line in solution.splitlines() if len(line.strip()) > 12
-    }
+    lines = {line.strip() for solution in solutions for line in solution.splitlines() if len(line.strip()) > 12}
     assert len(lines) > 10
     assert {line for line in lines if line in text} == set()
     hidden = (ROOT / "graders" / "attention" / "test_hidden.py").read_text()

@@ -20,9 +20,7 @@ def failure_of(actual, expected, **options):
 @pytest.fixture
 def table():
     """Ten distinctive values, shape (2, 5), float32."""
-    return torch.tensor(
-        [[0.7312, -1.4519, 2.6613, 0.1187, -0.9341], [1.7279, 3.5023, -2.7171, 0.6649, 4.4091]]
-    )
+    return torch.tensor([[0.7312, -1.4519, 2.6613, 0.1187, -0.9341], [1.7279, 3.5023, -2.7171, 0.6649, 4.4091]])
 
 
 class Liar:
@@ -140,9 +138,7 @@ def test_infinity_passes_only_where_it_is_expected():
     ("actual", "expected", "words"),
     [
         pytest.param(torch.ones(3), torch.ones(3, dtype=torch.bool), "comparison", id="float-for-bool"),
-        pytest.param(
-            torch.ones(3, dtype=torch.int64), torch.ones(3, dtype=torch.bool), "bool", id="int-for-bool"
-        ),
+        pytest.param(torch.ones(3, dtype=torch.int64), torch.ones(3, dtype=torch.bool), "bool", id="int-for-bool"),
         pytest.param(torch.ones(3, dtype=torch.bool), torch.ones(3), "got bool", id="bool-for-float"),
         pytest.param(torch.ones(3), torch.ones(3, dtype=torch.int64), "integer", id="float-for-int"),
         pytest.param(torch.ones(3, dtype=torch.int64), torch.ones(3), "got int64", id="int-for-float"),

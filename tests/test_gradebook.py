@@ -69,9 +69,7 @@ def source(course: Course) -> NotebookNode:
     return read_notebook(course.root / "source" / "tiny" / "tiny.ipynb")
 
 
-def report(
-    course: Course, student: str = "ada", points: float | None = 3.0, status: Status = Status.FAILED
-) -> Report:
+def report(course: Course, student: str = "ada", points: float | None = 3.0, status: Status = Status.FAILED) -> Report:
     submitted = read_notebook(course.root / "submitted" / student / "tiny" / "tiny.ipynb")
     printed = {2: [{"output_type": "stream", "name": "stdout", "text": "hello from the student"}]}
     return Report(
@@ -288,9 +286,7 @@ def test_added_cells_are_refused_once_there_are_submissions(course: Course) -> N
     notebook = source(course)
     notebook.cells[3].metadata.nbgrader.grade_id = "twice"
     nbformat.write(notebook, course.root / "source" / "tiny" / "tiny.ipynb")
-    with pytest.raises(
-        GradebookError, match=r"\+tiny\.ipynb:twice, -tiny\.ipynb:double\).*db assignment remove tiny"
-    ):
+    with pytest.raises(GradebookError, match=r"\+tiny\.ipynb:twice, -tiny\.ipynb:double\).*db assignment remove tiny"):
         write_report(course, report(course))
 
 
@@ -413,3 +409,23 @@ def test_write_report_on_odd_metadata(course: Course, hostile: Path) -> None:
     write_report(course, report(course))
     assert grade(course, "double")[0] == 3.0
     assert "tags" not in autograded(course).cells[3].metadata
+
+
+def test_nbgrader_autograde_grades(course: Course) -> None:
+    """`nbgrader autograde` alone, as formgrader's button does it, runs the checks and saves the points."""
+    submit(course, "bob")
+    wrong = course.root / "submitted" / "bob" / "tiny" / "tiny.ipynb"
+    wrong.write_text(wrong.read_text().replace("return x + x", "return 3 * x"))
+    result = nbgrader(course, "autograde", "tiny")
+    assert result.returncode == 0, result.stderr
+    assert grade(course, "double", "ada") == (4.0, None, False, 4.0)
+    assert grade(course, "double", "bob") == (0.0, None, False, 0.0)
+
+
+def test_nbgrader_autograde_leaves_an_unreadable_submission_ungraded(course: Course) -> None:
+    """A file that is no notebook has no points, and nbgrader says why."""
+    (course.root / "submitted" / "ada" / "tiny" / "tiny.ipynb").write_text("[" * 100_000)
+    result = nbgrader(course, "autograde", "tiny")
+    assert result.returncode == 1
+    assert "tiny.ipynb: nested more than" in result.stderr
+    assert not (course.root / "autograded" / "ada" / "tiny").exists()

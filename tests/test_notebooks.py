@@ -236,12 +236,8 @@ def test_restore_takes_unknown_grade_ids_away(submitted: NotebookNode, source: N
     assert restore(submitted, source).cells[-1].metadata == {}
 
 
-@pytest.mark.parametrize(
-    "metadata", [[], [1], "text", 7, None, {"nbgrader": []}, {"nbgrader": {"grade_id": []}}]
-)
-def test_restore_survives_odd_metadata(
-    submitted: NotebookNode, source: NotebookNode, metadata: object
-) -> None:
+@pytest.mark.parametrize("metadata", [[], [1], "text", 7, None, {"nbgrader": []}, {"nbgrader": {"grade_id": []}}])
+def test_restore_survives_odd_metadata(submitted: NotebookNode, source: NotebookNode, metadata: object) -> None:
     """Metadata of any type does no harm."""
     submitted.cells.append({**new_code_cell("x = 1"), "metadata": metadata})
     submitted["cells"] = [NotebookNode(cell) for cell in submitted.cells]
@@ -310,9 +306,7 @@ def test_with_outputs_shows_what_was_printed(submitted: NotebookNode, source: No
         pytest.param("<b onclick='x()'>a</b>", "<b>a</b>", id="event"),
         pytest.param("<img src='https://example.org/a.png'>a", "<img>a", id="remote image"),
         pytest.param("<img src='data:image/svg+xml;base64,AAAA'>a", "<img>a", id="svg image"),
-        pytest.param(
-            f"<img src='data:image/png;base64,{PNG}'>", f'<img src="data:image/png;base64,{PNG}">', id="png"
-        ),
+        pytest.param(f"<img src='data:image/png;base64,{PNG}'>", f'<img src="data:image/png;base64,{PNG}">', id="png"),
         pytest.param("<a href='javascript:x()'>a</a>", "a", id="link"),
         pytest.param("<form action='/x'><input name='y'>a</form>", "a", id="form"),
         pytest.param("<p style='position:fixed;color:red'>a</p>", '<p style="color:red">a</p>', id="overlay"),
@@ -320,9 +314,7 @@ def test_with_outputs_shows_what_was_printed(submitted: NotebookNode, source: No
         pytest.param("<div class='modal'>a</div>", "<div>a</div>", id="class of the page"),
         pytest.param("<style>*{display:none}</style>a", "a", id="style sheet"),
         pytest.param(r"$\href{javascript:x()}{a}$", r"$\mathrm{javascript:x()}{a}$", id="MathJax link"),
-        pytest.param(
-            r"$\hr<!-- -->ef{javascript:x()}{a}$", r"$\mathrm{javascript:x()}{a}$", id="split MathJax link"
-        ),
+        pytest.param(r"$\hr<!-- -->ef{javascript:x()}{a}$", r"$\mathrm{javascript:x()}{a}$", id="split MathJax link"),
     ],
 )
 def test_sanitise_outputs_cleans_html(html: str, clean: str) -> None:
@@ -343,15 +335,11 @@ def test_sanitise_outputs_keeps_a_table() -> None:
     [
         pytest.param(7, id="number"),
         pytest.param({"output_type": "display_data", "data": {"image/svg+xml": "<svg/>"}}, id="svg"),
-        pytest.param(
-            {"output_type": "display_data", "data": {"application/javascript": "x"}}, id="javascript"
-        ),
+        pytest.param({"output_type": "display_data", "data": {"application/javascript": "x"}}, id="javascript"),
         pytest.param({"output_type": "display_data", "data": {"image/png": "PHN2Zz4="}}, id="false png"),
         pytest.param({"output_type": "display_data", "data": {"image/png": "?"}}, id="not base64"),
         pytest.param({"output_type": "display_data", "data": []}, id="list as data"),
-        pytest.param(
-            {"output_type": "display_data", "data": {"text/html": "<div>" * 100 + "a"}}, id="deep html"
-        ),
+        pytest.param({"output_type": "display_data", "data": {"text/html": "<div>" * 100 + "a"}}, id="deep html"),
         pytest.param({"output_type": ["stream"], "text": "a"}, id="odd type"),
         pytest.param({"output_type": "stream", "text": {"a": 1}}, id="odd text"),
         pytest.param({"output_type": "error", "traceback": 1}, id="empty error"),
@@ -372,9 +360,7 @@ def test_sanitise_outputs_keeps_only_colours() -> None:
     text = "\x1b[31mred\x1b[0m\x1b[2J\x1b]0;title\x07\x00 10%\r20%\nend\x08\r\n"
     (output,) = sanitise_outputs([{"output_type": "stream", "name": "stderr", "text": text}])
     assert (output.name, output.text) == ("stderr", "20%\nend\n")
-    (output,) = sanitise_outputs(
-        [{"output_type": "error", "ename": "E", "evalue": "v", "traceback": [text, 1]}]
-    )
+    (output,) = sanitise_outputs([{"output_type": "error", "ename": "E", "evalue": "v", "traceback": [text, 1]}])
     assert output.traceback == ["20%", "end", ""]
     (output,) = sanitise_outputs([{"output_type": "stream", "text": "\x1b[1;31mred\x1b[0m\x1b[2J"}])
     assert output.text == "\x1b[1;31mred\x1b[0m"

@@ -32,9 +32,7 @@ REPORT = Report(
             seed=987654321,
             metrics={"accuracy": 0.4321, "loss": float("nan")},
         ),
-        CheckRecord(
-            "double", "test_twice", "Twice is four times.", hidden=True, weight=1, status=Status.SKIPPED
-        ),
+        CheckRecord("double", "test_twice", "Twice is four times.", hidden=True, weight=1, status=Status.SKIPPED),
         CheckRecord(
             "halve",
             "test_half",
@@ -62,8 +60,7 @@ def test_task_table_shows_sentence_status_points_and_hint() -> None:
         ["✗ failed", "Any <tensor> is doubled. Hint: Is x < 0 handled?", "0 / 2"],
         [
             "→ skipped",
-            "Twice is four times. Hint: This builds on another task. "
-            "Mend that one first, then this check can run.",
+            "Twice is four times. Hint: This builds on another task. Mend that one first, then this check can run.",
             "0 / 1",
         ],
     ]

@@ -102,9 +102,7 @@ def test_plain_names_are_values(open_session: Open) -> None:
 
 def test_exceptions_carry_the_students_own_lines(open_session: Open) -> None:
     """An exception names its type and the student's cells and lines, and no line of ours."""
-    session = open_session(
-        "def inner(x):\n    y = 1\n    return x.nope", "def outer(x):\n    return inner(x)"
-    )
+    session = open_session("def inner(x):\n    y = 1\n    return x.nope", "def outer(x):\n    return inner(x)")
     with pytest.raises(StudentError) as caught:
         names(session).outer(3)
     error = caught.value
@@ -180,9 +178,7 @@ def test_check_is_a_stand_in_while_grading(open_session: Open) -> None:
 
 def test_lost_worker_costs_one_check(open_session: Open) -> None:
     """After a check that killed the worker, the next check meets the same code in a fresh one."""
-    session = open_session(
-        "import os\ncount = 0\ndef die():\n    os._exit(1)\ndef fine():\n    return 'fine'"
-    )
+    session = open_session("import os\ncount = 0\ndef die():\n    os._exit(1)\ndef fine():\n    return 'fine'")
     student = names(session)
     with pytest.raises(WorkerLost, match="exit status 1"):
         student.die()
@@ -261,9 +257,7 @@ def test_objects_of_a_lost_worker_are_not_mistaken(open_session: Open) -> None:
 def test_values_that_cannot_be_sent_are_the_students_error(open_session: Open) -> None:
     """Results that are too large or nested too deeply are errors of the call, not of the platform."""
     source = "import torch\ndef big():\n    return torch.zeros(4_000_000)\ndef deep():\n    x = []\n"
-    student = names(
-        open_session(source + "    for _ in range(100): x = [x]\n    return x\ndef g():\n    return 1")
-    )
+    student = names(open_session(source + "    for _ in range(100): x = [x]\n    return x\ndef g():\n    return 1"))
     with pytest.raises(StudentError, match="larger than 8 MiB"):
         student.big()
     with pytest.raises(StudentError, match="levels deep"):

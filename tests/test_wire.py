@@ -79,9 +79,7 @@ def test_subclasses_arrive_as_their_base() -> None:
         def __hash__(self) -> int:
             return 0
 
-    values = decode(
-        encode([Sly(1.0), OrderedDict(a=1), Pair(1, 2), np.float64(2.5), np.int64(3), np.bool_(True)])
-    )
+    values = decode(encode([Sly(1.0), OrderedDict(a=1), Pair(1, 2), np.float64(2.5), np.int64(3), np.bool_(True)]))
     assert [type(value) for value in values] == [float, dict, tuple, float, int, bool]
 
 

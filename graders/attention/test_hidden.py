@@ -40,9 +40,7 @@ def assert_rows_sum_to_one(w, hint="The weights of each query must sum to 1 over
     """The weights (..., Lq, Lk) of each query are a distribution."""
     total = w.sum(-1)
     if not (((total - 1).abs() <= 1e-5).all() and (w >= -1e-6).all()):
-        raise CheckFailure(
-            f"row sums of w: {total.min():.6f} to {total.max():.6f}, smallest {w.min():.6f}", hint
-        )
+        raise CheckFailure(f"row sums of w: {total.min():.6f} to {total.max():.6f}, smallest {w.min():.6f}", hint)
 
 
 def draw_allow(rng, queries=5, keys=7):
@@ -66,9 +64,7 @@ def test_matches_reference(student, rng):
 def test_weights_sum_to_one(student, rng):
     """The weights of each query sum to one over the keys."""
     _, w = run_attend(student, *draw_inputs(rng, 2))
-    assert_rows_sum_to_one(
-        w, "The weights of each query must sum to 1 over the keys. Which axis is the softmax over?"
-    )
+    assert_rows_sum_to_one(w, "The weights of each query must sum to 1 over the keys. Which axis is the softmax over?")
 
 
 @pytest.mark.task("attend", weight=2)
@@ -132,9 +128,7 @@ def test_future_does_not_leak(student, rng):
         assert_close(w_after[:, :token], w_before[:, :token], **FLOAT32, name="w before the changed token")
         assert_close(after[:, :token], before[:, :token], **FLOAT32, name="out before the changed token")
         if not ((after - before)[:, token:].abs().amax((1, 2)) > 1e-3).all():
-            raise CheckFailure(
-                f"token {token} has no effect on later positions", "An allowed key has no effect."
-            )
+            raise CheckFailure(f"token {token} has no effect on later positions", "An allowed key has no effect.")
 
 
 @pytest.mark.task("attend", weight=2)
@@ -243,9 +237,7 @@ def assert_mask(actual, rows, name):
     expected = torch.tensor(rows)
     assert_shape(actual, expected.shape, name=name)
     if actual.dtype == torch.bool and torch.equal(actual, ~expected):
-        raise CheckFailure(
-            f"{name}: inverted", f"{name}: True and False are exchanged. True means: may look."
-        )
+        raise CheckFailure(f"{name}: inverted", f"{name}: True and False are exchanged. True means: may look.")
     assert_close(actual, expected, name=name)
 
 
@@ -317,9 +309,7 @@ def test_band_mask_counts_its_pairs(student):
         if int(mask.sum()) != expected:
             size = "smaller than" if radius < length else "at least"
             rationale = f"mask_band({length}, {radius}): expected {expected} pairs, got {int(mask.sum())}"
-            raise CheckFailure(
-                rationale, f"mask_band has a wrong number of allowed pairs for a radius {size} L."
-            )
+            raise CheckFailure(rationale, f"mask_band has a wrong number of allowed pairs for a radius {size} L.")
 
 
 @pytest.mark.task("masks", weight=2)
@@ -391,6 +381,4 @@ def test_positions_tell_the_order(student, rng):
 
     difference = (attend(tokens.flip(0)) - attend(tokens).flip(0)).abs().amax()
     if not difference > 1e-3:
-        raise CheckFailure(
-            "reordered tokens give reordered outputs", "All positions look the same to attention."
-        )
+        raise CheckFailure("reordered tokens give reordered outputs", "All positions look the same to attention.")

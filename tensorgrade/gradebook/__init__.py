@@ -33,10 +33,7 @@ def configure(config: Any) -> None:
     config.GenerateAssignment.preprocessors = [
         *(_NBGRADER + name for name in ("IncludeHeaderFooter", "LockCells", "ClearSolutions", "ClearOutput")),
         # Before SaveCells, unlike nbgrader: what the gradebook does not hold, no feedback page can show.
-        *(
-            _NBGRADER + name
-            for name in ("CheckCellMetadata", "ClearHiddenTests", "ComputeChecksums", "SaveCells")
-        ),
+        *(_NBGRADER + name for name in ("CheckCellMetadata", "ClearHiddenTests", "ComputeChecksums", "SaveCells")),
         *(_NBGRADER + name for name in ("ClearMarkScheme", "ComputeChecksums", "CheckCellMetadata")),
         _OURS + "AddPublicChecks",
     ]

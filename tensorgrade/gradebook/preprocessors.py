@@ -46,9 +46,7 @@ class SubmissionExporter(NotebookExporter):  # type: ignore[misc]  # nbconvert h
             self.log.error(str(error))
             raise NbGraderException(str(error)) from error
 
-    def from_filename(
-        self, filename: str, resources: Any = None, **kwargs: Any
-    ) -> tuple[NotebookNode, dict[str, Any]]:
+    def from_filename(self, filename: str, resources: Any = None, **kwargs: Any) -> tuple[NotebookNode, dict[str, Any]]:
         """Convert a notebook, however odd it is.
 
         Raises:
@@ -139,9 +137,7 @@ def _task_of(cell: NotebookNode, tasks: dict[str, TaskRecord], report: Report) -
     if task is None:
         raise GradebookError(f"{where}: the report does not mention it. Grade it again.")
     if task.max_points != points:
-        raise GradebookError(
-            f"{where}: graded with {task.max_points:g} points, now {points:g}. Grade it again."
-        )
+        raise GradebookError(f"{where}: graded with {task.max_points:g} points, now {points:g}. Grade it again.")
     if task.points is not None and not 0 <= task.points <= points:
         raise GradebookError(f"{where}: expected 0 to {points:g} points, got {task.points!r}")
     return task
@@ -189,9 +185,7 @@ class AddPublicChecks(NbGraderPreprocessor):  # type: ignore[misc]
 def markdown_to_html(context: Any, source: str) -> str:
     """Render a text cell; a student's without anything that runs, loads or covers the page."""
     cell = context.get("cell") or NotebookNode()
-    renderer = IPythonRenderer(
-        escape=False, attachments=cell.get("attachments", {}), exclude_anchor_links=True
-    )
+    renderer = IPythonRenderer(escape=False, attachments=cell.get("attachments", {}), exclude_anchor_links=True)
     rendered: str = MarkdownWithMath(renderer=renderer).render(source)
     if is_locked(cell):
         return rendered

@@ -40,13 +40,7 @@ class _FirstReason(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]  # nbgrader logs tracebacks as text, while it handles the error
-        text = (
-            str(error)
-            if isinstance(error, TensorgradeError)
-            else repr(error)
-            if error
-            else record.getMessage()
-        )
+        text = str(error) if isinstance(error, TensorgradeError) else repr(error) if error else record.getMessage()
         self.reason = self.reason or text.strip()
 
 
@@ -65,9 +59,7 @@ class Recorder:
         try:
             self._app.initialize([], root=str(course.root))
         finally:
-            sys.path[:] = (
-                path  # nbgrader puts the working directory first, and a student may have written there
-            )
+            sys.path[:] = path  # nbgrader puts the working directory first, and a student may have written there
         self._coursedir = self._app.coursedir
 
     def write_report(self, report: Report) -> None:
@@ -95,15 +87,11 @@ class Recorder:
         found = self.course.assignment(assignment)
         register_assignment(self._coursedir, assignment)
         with self._selected(assignment), _kept_on_failure(found.release):
-            self._run(
-                GenerateAssignment(coursedir=self._coursedir, parent=self._app), f"release {assignment}"
-            )
+            self._run(GenerateAssignment(coursedir=self._coursedir, parent=self._app), f"release {assignment}")
             if "root" in self._app.config.Exchange and self._coursedir.course_id:
                 exchange = ExchangeFactory(parent=self._app)
                 users = Authenticator(parent=self._app)
-                step = exchange.ReleaseAssignment(
-                    coursedir=self._coursedir, authenticator=users, parent=self._app
-                )
+                step = exchange.ReleaseAssignment(coursedir=self._coursedir, authenticator=users, parent=self._app)
                 step.force = True
                 self._run(step, f"release {assignment}")
 

@@ -77,9 +77,7 @@ def _require_same_names(
     old = {f"{stem}.ipynb:{cell}" for stem, cells in stored.items() for cell in ("", *cells)}
     new = {f"{stem}.ipynb:{cell}" for stem, cells in wanted.items() for cell in ("", *cells)}
     if old != new:
-        changes = ", ".join(
-            [*(f"+{cell}" for cell in sorted(new - old)), *(f"-{cell}" for cell in sorted(old - new))]
-        )
+        changes = ", ".join([*(f"+{cell}" for cell in sorted(new - old)), *(f"-{cell}" for cell in sorted(old - new))])
         raise GradebookError(
             f"source/{name}: nbgrader cannot add or remove cells once submissions are graded ({changes}). "
             f"Undo that, or give the assignment a new name, or remove it with "

@@ -47,9 +47,7 @@ class Grader:
         self._template = template
         self._secret = assignment.course.secret()
         self._sources = _read_sources(assignment)
-        self.cells = tuple(
-            cell for name, source in self._sources.items() for cell in grade_cells(source, name)
-        )
+        self.cells = tuple(cell for name, source in self._sources.items() for cell in grade_cells(source, name))
         self._check_grade_cells()
         self._provenance = _provenance(assignment)
         self._data = self._files_beside(assignment.source)
@@ -68,9 +66,7 @@ class Grader:
         try:
             notebooks = self._read_submission(submission)
             if not notebooks:
-                return replace(
-                    report, status="missing", error=f"{where}: {self._what_is_missing(submission)}"
-                )
+                return replace(report, status="missing", error=f"{where}: {self._what_is_missing(submission)}")
             # The instructor's data files replace a student's of the same name.
             files = self._files_beside(submission.folder) | self._data
         except NotebookError as error:
@@ -138,9 +134,7 @@ class Grader:
         )
 
     def _points(self, checks: tuple[CheckRecord, ...]) -> tuple[TaskRecord, ...]:
-        return tuple(
-            _task(cell, [check for check in checks if check.task == cell.name]) for cell in self.cells
-        )
+        return tuple(_task(cell, [check for check in checks if check.task == cell.name]) for cell in self.cells)
 
 
 def _task(cell: GradeCell, checks: list[CheckRecord]) -> TaskRecord:

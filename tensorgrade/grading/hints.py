@@ -16,9 +16,7 @@ LOST_HINTS = {
     "BAD_REPLY": "Your code disturbed the process it runs in, so its result could not be read.",
     "UNTRIED": "Not tried, because your code was stopped twice in this task. Mend the other checks first.",
 }
-ODD_RESULT = (
-    "Your code returned something of a form that this check could not use. Compare it with the task's text."
-)
+ODD_RESULT = "Your code returned something of a form that this check could not use. Compare it with the task's text."
 NOT_MET = "This requirement is not met yet. Compare your code with the task's text."
 NOT_WRITTEN = "This is not written yet: the cell still raises NotImplementedError."
 MAX_LINE = 120
@@ -55,9 +53,7 @@ def rationale_for(error: BaseException | None) -> str | None:
             return str(error)
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not FOREIGN.search(frame.filename)]
-    return "".join(
-        ["the check raised\n", *traceback.format_list(own), *traceback.format_exception_only(error)]
-    )
+    return "".join(["the check raised\n", *traceback.format_list(own), *traceback.format_exception_only(error)])
 
 
 def _own_error(error: StudentError) -> str:

@@ -142,9 +142,7 @@ class GraderPlugin:
         if failed:
             raise NeedsOtherTask(failed[0])
         if self.deaths[task] >= MAX_DEATHS_PER_TASK:
-            raise WorkerLost(
-                "UNTRIED", f"not tried: the process was lost {MAX_DEATHS_PER_TASK} times in this task"
-            )
+            raise WorkerLost("UNTRIED", f"not tried: the process was lost {MAX_DEATHS_PER_TASK} times in this task")
 
     def _has_passed(self, task: str) -> bool:
         records = [record for record in self.records.values() if record.task == task]
@@ -173,9 +171,7 @@ class GraderPlugin:
             status = Status.SKIPPED
         # An error while a check is torn down comes second and must not turn into a pass.
         if name not in self.records or self.records[name].status is Status.PASSED:
-            self.records[name] = replace(
-                plan, status=status, hint=hint_for(error), rationale=rationale_for(error)
-            )
+            self.records[name] = replace(plan, status=status, hint=hint_for(error), rationale=rationale_for(error))
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

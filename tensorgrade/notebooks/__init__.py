@@ -66,9 +66,7 @@ def read_notebook(path: Path) -> NotebookNode:
         raise NotebookError(f"{path.name}: nested more than {JSON_DEPTH} levels deep")
     cells = _cells_of(content, path.name)
     if len(cells) > CELLS_OF_A_NOTEBOOK:
-        raise NotebookError(
-            f"{path.name}: expected at most {CELLS_OF_A_NOTEBOOK:,} cells, got {len(cells):,}"
-        )
+        raise NotebookError(f"{path.name}: expected at most {CELLS_OF_A_NOTEBOOK:,} cells, got {len(cells):,}")
     metadata = content.get("metadata")
     clean = [_well_formed(cell) for cell in cells if isinstance(cell, dict)]
     return _notebook(clean, metadata if isinstance(metadata, dict) else {})
@@ -327,15 +325,8 @@ def grade_cells(notebook: NotebookNode, name: str) -> tuple[GradeCell, ...]:
 
 def _grade_cell(cell: NotebookNode, notebook: str) -> GradeCell:
     name, points = grade_id_of(cell), _nbgrader(cell).get("points")
-    if (
-        name is None
-        or isinstance(points, bool)
-        or not isinstance(points, int | float)
-        or not 0 <= points < 1e6
-    ):
-        raise GraderError(
-            f"{notebook}.ipynb: grade cell {name!r}: expected points of at least 0, got {points!r}"
-        )
+    if name is None or isinstance(points, bool) or not isinstance(points, int | float) or not 0 <= points < 1e6:
+        raise GraderError(f"{notebook}.ipynb: grade cell {name!r}: expected points of at least 0, got {points!r}")
     return GradeCell(name, notebook, float(points), manual=not is_autograded(cell))
 
 

@@ -166,9 +166,7 @@ def sanitise_outputs(outputs: object, limit_bytes: int = OUTPUT_BYTES) -> list[N
         outputs: what the worker sent; nothing about it is believed.
         limit_bytes: all outputs together, in bytes; what is cut is stated in the output.
     """
-    pieces = _merged(
-        [output for output in outputs if isinstance(output, dict)] if isinstance(outputs, list) else []
-    )
+    pieces = _merged([output for output in outputs if isinstance(output, dict)] if isinstance(outputs, list) else [])
     budget = _Budget(limit_bytes)
     kept: list[NotebookNode] = []
     handled = 0

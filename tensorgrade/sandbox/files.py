@@ -51,9 +51,7 @@ def interpreter_binds() -> tuple[Bind, ...]:
     """Python, its packages and our inner modules, at paths that tell nothing about this machine."""
     package = Path(tensorgrade.__file__).parent
     inner = tuple(Bind(package / name, f"{INSIDE_TENSORGRADE}/tensorgrade/{name}") for name in INNER_MODULES)
-    packages = tuple(
-        Bind(folder, f"{INSIDE_PACKAGES}/{number}") for number, folder in enumerate(_package_folders())
-    )
+    packages = tuple(Bind(folder, f"{INSIDE_PACKAGES}/{number}") for number, folder in enumerate(_package_folders()))
     return (Bind(Path(sys.base_prefix), INSIDE_PYTHON), *packages, *inner)
 
 

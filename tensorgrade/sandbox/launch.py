@@ -50,9 +50,7 @@ def _bind(outside: Path, inside: Path) -> None:
 
 def _mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
     kind_bytes = kind.encode() if kind else None
-    result = _libc.mount(
-        source.encode(), target.encode(), kind_bytes, ctypes.c_ulong(flags), options.encode()
-    )
+    result = _libc.mount(source.encode(), target.encode(), kind_bytes, ctypes.c_ulong(flags), options.encode())
     if result != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"mount {target}: {os.strerror(error)}")

@@ -35,15 +35,7 @@ def enter_namespaces() -> None:
     sockets between submissions, the network (ref: namespaces(7), user_namespaces(7)).
     """
     uid, gid = os.getuid(), os.getgid()
-    flags = (
-        CLONE_NEWUSER
-        | CLONE_NEWNS
-        | CLONE_NEWPID
-        | CLONE_NEWNET
-        | CLONE_NEWIPC
-        | CLONE_NEWUTS
-        | CLONE_NEWCGROUP
-    )
+    flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP
     _check(_libc.unshare(flags), "unshare")
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")

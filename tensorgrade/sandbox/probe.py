@@ -86,9 +86,7 @@ def _try_time_limit(template: Template) -> Finding:
         worker.allow(0.3)
         worker.request(("run", 1, "while True: pass"))
     except WorkerLost as loss:
-        return Finding(
-            "CPU time is limited from outside", loss.outcome == "TIMED_OUT", str(loss), "report a bug"
-        )
+        return Finding("CPU time is limited from outside", loss.outcome == "TIMED_OUT", str(loss), "report a bug")
     finally:
         worker.close()
     return Finding("CPU time is limited from outside", False, "the loop ended", BUG)

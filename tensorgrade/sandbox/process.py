@@ -48,9 +48,7 @@ class Worker:
         self._cpu_before = _cpu_seconds(self.process_id)
         self._waited = 0.0
 
-    def request(
-        self, message: tuple[Any, ...], as_handle: Callable[[Any], Handle] | None = None
-    ) -> tuple[Any, ...]:
+    def request(self, message: tuple[Any, ...], as_handle: Callable[[Any], Handle] | None = None) -> tuple[Any, ...]:
         """Send one request and return its reply, a tuple whose first element is a str.
 
         Raises:
@@ -93,9 +91,7 @@ class Worker:
         waited = self._waited + time.monotonic() - self._asked
         if used > self.cpu_seconds:
             self.close()
-            raise WorkerLost(
-                "TIMED_OUT", f"stopped after {used:.1f} s of CPU time (limit {self.cpu_seconds:g} s)"
-            )
+            raise WorkerLost("TIMED_OUT", f"stopped after {used:.1f} s of CPU time (limit {self.cpu_seconds:g} s)")
         if waited > WALL_FACTOR * self.cpu_seconds:
             self.close()
             limit = WALL_FACTOR * self.cpu_seconds
@@ -122,9 +118,7 @@ def _receive_hello(connection: socket.socket) -> int:
     data, ancillary, _, _ = connection.recvmsg(len(HELLO), room)
     credentials = [c for level, kind, c in ancillary if (level, kind) == (socket.SOL_SOCKET, SCM_CREDENTIALS)]
     if data != HELLO or not credentials:
-        raise SandboxError(
-            f"sandbox: a worker did not start: {data!r}. `tensorgrade doctor` tries each boundary."
-        )
+        raise SandboxError(f"sandbox: a worker did not start: {data!r}. `tensorgrade doctor` tries each boundary.")
     process_id: int = struct.unpack("iII", credentials[0])[0]
     return process_id
 

@@ -141,9 +141,7 @@ class Shell(InteractiveShell):  # type: ignore[misc]
         shell.reset(new_session=True)
         return shell
 
-    def run_notebook_cell(
-        self, number: int, source: str, limit_bytes: int
-    ) -> tuple[bool, list[dict[str, Any]]]:
+    def run_notebook_cell(self, number: int, source: str, limit_bytes: int) -> tuple[bool, list[dict[str, Any]]]:
         """Run the cell `In [number]`; returns whether it ended without an error, and its nbformat outputs."""
         self.outputs = Outputs(limit_bytes)
         self.source = source
