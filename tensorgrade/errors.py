@@ -70,7 +70,7 @@ class StudentFrame:
     """One line of a student's traceback.
 
     Attributes:
-        cell: number of the code cell as the notebook shows it, `In [cell]`, from 1.
+        cell: number of the code cell as the notebook shows it, `In [cell]`, from 1; 0 if not known.
         line: line in that cell, from 1.
         text: that line, from our copy of the cell.
     """

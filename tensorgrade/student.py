@@ -1,10 +1,13 @@
-"""The `student` fixture: a proxy over the wire for the code of one submission."""
+"""The `student` fixture: a proxy over the wire, or the notebook's own namespace."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+import linecache
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from tensorgrade.errors import NotDefinedError, StudentError, StudentFrame, WorkerLost
 from tensorgrade.limits import Limits
@@ -126,10 +129,63 @@ class Session:
         return tuple(found)
 
 
+class NotebookSession:
+    """The notebook's own namespace, asked in the words of a `Session`: for public checks."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self._namespace = namespace
+
+    def begin_check(self, seed: int) -> None:
+        """Nothing to prepare: this process is the student's, and the checks have seeded it."""
+
+    def ask(self, message: tuple[Any, ...]) -> Any:
+        """The value of a name, asked for by ``("get", name)``.
+
+        Raises:
+            StudentError: the notebook does not define it.
+        """
+        _, name = message
+        if name not in self._namespace:
+            raise StudentError("NameError", name)
+        value = self._namespace[name]
+        return self._reporting(value) if isinstance(value, types.FunctionType) else value
+
+    def _reporting(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, but what it raises is a `StudentError`, as it is behind the wall."""
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:
+                frames = tuple(self._own_lines(error.__traceback__))
+                raise StudentError(type(error).__name__, str(error), frames) from error
+
+        return call
+
+    def _own_lines(self, trace: types.TracebackType | None) -> Iterator[StudentFrame]:
+        """The lines of the notebook in a traceback; a cell has no number here."""
+        while trace is not None:
+            if trace.tb_frame.f_globals is self._namespace:
+                text = linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+                yield StudentFrame(0, trace.tb_lineno, text.strip())
+            trace = trace.tb_next
+
+
+class Answers(Protocol):
+    """What a check needs of either session."""
+
+    def begin_check(self, seed: int) -> None:
+        """Get ready for the next check."""
+
+    def ask(self, message: tuple[Any, ...]) -> Any:
+        """Ask the student's side for a value."""
+
+
 class Student:
     """The names that a submission defines, as attributes: ``student.attend(q, k, v)``."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Answers) -> None:
         self._session = session
 
     def __getattr__(self, name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from nbconvert.filters.ansi import ansi2html
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -157,6 +158,14 @@ def test_read_notebook_repairs(tmp_path: Path) -> None:
     assert read_notebook(path) == notebook
 
 
+def test_read_notebook_leaves_outputs_out(tmp_path: Path) -> None:
+    """What a file claims to have printed is not read."""
+    forged = {"output_type": "stream", "name": "stdout", "text": "10 of 10 points"}
+    cell = {"cell_type": "code", "source": "x", "metadata": {}, "outputs": [forged], "execution_count": 3}
+    (clean,) = read_notebook(write(tmp_path, v4(cell))).cells
+    assert (clean.outputs, clean.execution_count) == ([], None)
+
+
 def test_read_notebook_upgrades_version_3(tmp_path: Path) -> None:
     """A notebook of version 3 is read as version 4."""
     old = nbformat.v3.new_notebook(
@@ -290,6 +299,15 @@ def test_cells_to_run_leave_grade_cells_out(submitted: NotebookNode, source: Not
 # Outputs
 
 
+def test_with_outputs_limits_the_whole_notebook(source: NotebookNode) -> None:
+    """A notebook that prints in every cell keeps 8 MiB of it, and says what it left out."""
+    cells = [new_code_cell("print('a' * 262144)") for _ in range(40)]
+    printed = [{"output_type": "stream", "name": "stdout", "text": "a" * 262_144}]
+    result = with_outputs(new_notebook(cells=cells), dict.fromkeys(range(40), printed))
+    assert len(nbformat.writes(result)) < 8.1 * 1024 * 1024
+    assert result.cells[-1].outputs[0].text == "… 1 outputs left out …\n"
+
+
 def test_with_outputs_shows_what_was_printed(submitted: NotebookNode, source: NotebookNode) -> None:
     """Outputs go to the cells that ran, and to no others."""
     printed = [{"output_type": "stream", "name": "stdout", "text": "hello"}]
@@ -340,6 +358,7 @@ def test_sanitise_outputs_keeps_a_table() -> None:
         pytest.param({"output_type": "display_data", "data": {"image/png": "?"}}, id="not base64"),
         pytest.param({"output_type": "display_data", "data": []}, id="list as data"),
         pytest.param({"output_type": "display_data", "data": {"text/html": "<div>" * 100 + "a"}}, id="deep html"),
+        pytest.param({"output_type": "display_data", "data": {"text/html": "<b>a</b>" * 5000}}, id="many tags"),
         pytest.param({"output_type": ["stream"], "text": "a"}, id="odd type"),
         pytest.param({"output_type": "stream", "text": {"a": 1}}, id="odd text"),
         pytest.param({"output_type": "error", "traceback": 1}, id="empty error"),
@@ -364,6 +383,15 @@ def test_sanitise_outputs_keeps_only_colours() -> None:
     assert output.traceback == ["20%", "end", ""]
     (output,) = sanitise_outputs([{"output_type": "stream", "text": "\x1b[1;31mred\x1b[0m\x1b[2J"}])
     assert output.text == "\x1b[1;31mred\x1b[0m"
+
+
+@pytest.mark.parametrize("codes", ["38", "48;5", "1;38", "38;2;1;2", "38;5;999", "038", "999;1;;2", "38;7"])
+def test_sanitise_outputs_drops_broken_colours(codes: str) -> None:
+    """A colour that is cut short does not reach nbconvert, which would fail to make a page of it."""
+    (output,) = sanitise_outputs([{"output_type": "stream", "text": f"\x1b[{codes}mred"}])
+    assert "red" in ansi2html(output.text)
+    (whole,) = sanitise_outputs([{"output_type": "stream", "text": "\x1b[1;38;5;28;48;2;1;2;255mgreen"}])
+    assert whole.text == "\x1b[1;38;5;28;48;2;1;2;255mgreen"
 
 
 def test_sanitise_outputs_shows_markdown_as_text() -> None:

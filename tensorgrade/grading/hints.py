@@ -23,11 +23,20 @@ MAX_LINE = 120
 FOREIGN = re.compile(r"[/\\](_pytest|pluggy)[/\\]")  # the frames between pytest and the check
 
 
-def hint_for(error: BaseException | None) -> str | None:
-    """What a student may read: no hidden input, no expected value, nothing of this machine."""
+def hint_for(error: BaseException | None, *, in_notebook: bool = False) -> str | None:
+    """What a student may read: no hidden input, no expected value, nothing of this machine.
+
+    In the student's own notebook only public checks run, so that the error itself may follow.
+    """
+    if error is None:
+        return None
+    hint = _hint(error)
+    details = str(error).strip()
+    return f"{hint}\n{details}" if in_notebook and details and details != hint else hint
+
+
+def _hint(error: BaseException) -> str:
     match error:
-        case None:
-            return None
         case CheckFailure():
             return error.hint or NOT_MET
         case StudentError():
@@ -66,7 +75,8 @@ def _own_error(error: StudentError) -> str:
     if not error.frames:
         return f"Your code raised {name}."
     frame = error.frames[-1]
-    return f"Your code raised {name} in cell In [{frame.cell}], line {frame.line}: {frame.text[:MAX_LINE]}"
+    cell = f"cell In [{frame.cell}], " if frame.cell else ""
+    return f"Your code raised {name} in {cell}line {frame.line}: {frame.text[:MAX_LINE]}"
 
 
 def _is_builtin(name: str) -> bool:

@@ -17,7 +17,7 @@ import torch
 from tensorgrade.errors import NeedsOtherTask, PlatformError, WorkerLost
 from tensorgrade.grading.hints import hint_for, rationale_for
 from tensorgrade.grading.records import CheckRecord, Status
-from tensorgrade.student import Session, Student
+from tensorgrade.student import Answers, Student
 
 MAX_DEATHS_PER_TASK = 2
 SEED_BYTES = 7  # fits the signed 64 bits of every seed function
@@ -30,6 +30,8 @@ class GraderPlugin:
         sessions: by task, in the notebooks' order, the code of the notebook that holds its grade cell.
         secret: the course secret that the seeds are derived from.
         assignment: its name, part of every seed.
+        in_notebook: the checks run in the student's own notebook: those of other tasks are left out,
+            and hints may say everything.
 
     Attributes:
         planned: by name, what a check says of itself; every planned check gets a record.
@@ -38,8 +40,11 @@ class GraderPlugin:
         failure: the platform's own failure, if it had one; nothing was recorded then.
     """
 
-    def __init__(self, sessions: Mapping[str, Session], secret: bytes, assignment: str) -> None:
+    def __init__(
+        self, sessions: Mapping[str, Answers], secret: bytes, assignment: str, *, in_notebook: bool = False
+    ) -> None:
         self.sessions = sessions
+        self.in_notebook = in_notebook
         self.secret = secret
         self.assignment = assignment
         self.tasks = tuple(sessions)
@@ -64,6 +69,8 @@ class GraderPlugin:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Plan every check, in the order of the notebook's tasks."""
+        if self.in_notebook:
+            items[:] = [item for item in items if _task_of(item) in self.tasks]
         for item in items:
             self._plan(item)
         covered = {record.task for record in self.planned.values()}
@@ -76,8 +83,7 @@ class GraderPlugin:
 
     def _plan(self, item: pytest.Item) -> None:
         where = f"{item.path.name}: {item.name}"
-        mark = item.get_closest_marker("task")
-        task = mark.args[0] if mark is not None and len(mark.args) == 1 else None
+        mark, task = item.get_closest_marker("task"), _task_of(item)
         sentence = (getattr(getattr(item, "function", None), "__doc__", None) or "").strip()
         weight = mark.kwargs.get("weight", 1) if mark is not None else 1
         needs = tuple(name for need in item.iter_markers("needs") for name in need.args)
@@ -171,7 +177,15 @@ class GraderPlugin:
             status = Status.SKIPPED
         # An error while a check is torn down comes second and must not turn into a pass.
         if name not in self.records or self.records[name].status is Status.PASSED:
-            self.records[name] = replace(plan, status=status, hint=hint_for(error), rationale=rationale_for(error))
+            self.records[name] = replace(
+                plan, status=status, hint=hint_for(error, in_notebook=self.in_notebook), rationale=rationale_for(error)
+            )
+
+
+def _task_of(item: pytest.Item) -> str | None:
+    """The task that a check names in its mark."""
+    mark = item.get_closest_marker("task")
+    return mark.args[0] if mark is not None and len(mark.args) == 1 else None
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -40,6 +40,7 @@ __all__ = [
 
 NOTEBOOK_BYTES = 20 * 1024 * 1024
 CELLS_OF_A_NOTEBOOK = 2000
+OUTPUT_BYTES_OF_A_NOTEBOOK = 8 * 1024 * 1024
 JSON_DEPTH = 60  # copying and validating recurse several frames per level, of about 1000 that Python allows
 
 _CELL_TYPES = ("code", "markdown", "raw")
@@ -50,7 +51,7 @@ _ATTACHMENT_TYPES = ("image/png", "image/jpeg", "image/gif")
 def read_notebook(path: Path) -> NotebookNode:
     """Read a notebook of any version as version 4, with everything in it well formed.
 
-    Odd metadata, cell ids and outputs are repaired or dropped; outputs are sanitised.
+    Odd metadata and cell ids are repaired. Outputs are left out: none that a file holds is believed.
 
     Raises:
         NotebookError: the file is too large, not a regular file, not UTF-8, not JSON, nested too
@@ -130,9 +131,7 @@ def _well_formed(cell: dict[str, Any]) -> NotebookNode:
         source=joined(cell.get("source")) or "",
     )
     if kind == "code":
-        count = cell.get("execution_count")
-        clean.execution_count = count if type(count) is int else None
-        clean.outputs = sanitise_outputs(cell.get("outputs"), NOTEBOOK_BYTES)
+        clean.execution_count, clean.outputs = None, []
     elif attachments := _attachments(cell.get("attachments")):
         clean.attachments = attachments
     return clean
@@ -276,7 +275,7 @@ def _answered(cell: NotebookNode, instructor: NotebookNode) -> NotebookNode:
 
 def _plain(cell: NotebookNode, reserved: set[str]) -> NotebookNode:
     """A cell that the instructor's notebook does not know, as text or code and nothing else."""
-    result = _well_formed({**cell, "metadata": {}, "outputs": [], "execution_count": None})
+    result = _well_formed({**cell, "metadata": {}})
     if result.id in reserved:
         result.id = None
     return result
@@ -358,11 +357,13 @@ def with_outputs(
         limit_bytes: shown of one cell, in bytes.
     """
     result = copy.deepcopy(notebook)
+    left_bytes = OUTPUT_BYTES_OF_A_NOTEBOOK
     run = [cell.index for cell in cells_to_run(result)]
     for count, index in enumerate((index for index in run if index in outputs), start=1):
         cell = result.cells[index]
         cell.execution_count = count
-        cell.outputs = sanitise_outputs(outputs[index], limit_bytes)
+        cell.outputs = sanitise_outputs(outputs[index], min(limit_bytes, left_bytes))
+        left_bytes = max(0, left_bytes - len(json.dumps(cell.outputs)))
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tensorgrade.grading.records import CheckRecord, Report, Status, TaskRecord
@@ -32,7 +33,31 @@ def task_table(report: Report, task: TaskRecord) -> str:
     checks = report.checks_of(task.name)
     weight = sum(check.weight for check in checks)
     rows = [_row(check, task.max_points * check.weight / weight if weight else 0.0) for check in checks]
-    return templates().get_template("task.html.j2").render(task=task, verdict=_verdict(task), rows=rows)
+    return _table(task.name, _verdict(task), rows, with_points=True)
+
+
+def practice_html(task: str, checks: Sequence[CheckRecord]) -> str:
+    """The report on a task's public checks in the student's own notebook, as HTML."""
+    return _table(task, _count(checks), [_row(check, 0.0) for check in checks], with_points=False)
+
+
+def practice_text(task: str, checks: Sequence[CheckRecord]) -> str:
+    """The same report as plain text."""
+    lines = [f"{task}: {_count(checks)}"]
+    for row in (_row(check, 0.0) for check in checks):
+        lines.append(f"  {row.symbol} {row.word}: {row.sentence}")
+        lines += [f"      {line}" for line in (row.hint or "").splitlines()]
+    return "\n".join(lines)
+
+
+def _table(name: str, verdict: str, rows: list[Row], *, with_points: bool) -> str:
+    template = templates().get_template("task.html.j2")
+    return template.render(name=name, verdict=verdict, rows=rows, with_points=with_points)
+
+
+def _count(checks: Sequence[CheckRecord]) -> str:
+    passed = sum(check.status is Status.PASSED for check in checks)
+    return f"{passed} of {len(checks)} public checks pass"
 
 
 def _verdict(task: TaskRecord) -> str:
