@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from tensorgrade import __version__
 from tensorgrade.course import Assignment, Course, Submission
-from tensorgrade.errors import TensorgradeError, UsageError
+from tensorgrade.errors import GradebookError, TensorgradeError, UsageError
 
 if TYPE_CHECKING:
+    from tensorgrade.gradebook import Recorder
     from tensorgrade.grading.records import Report, TaskRecord
 
 # Each command imports what it needs when it runs: `--help` must not wait for torch.
@@ -28,7 +31,7 @@ def main() -> None:
     try:
         sys.exit(commands(standalone_mode=False))
     except click.exceptions.Abort:
-        _stop("interrupted. What was graded before is in the gradebook; the same command goes on.", 1)
+        _stop("interrupted. What was graded before stays in the gradebook.", 1)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -131,6 +134,8 @@ def grade(assignment: str, students: tuple[str, ...], json_file: str | None, fol
     course = Course.at(folder)
     found = course.assignment(assignment)
     submissions = _chosen(course, found, students)
+    if json_file not in (None, "-"):
+        _require_writable(Path(str(json_file)))
     reports, complaints = _grade_all(course, found, submissions)
     if json_file is not None:
         _write_json(found, reports, json_file)
@@ -191,13 +196,21 @@ def _grade_all(
                        f'Task "{check.task}" is left for staff.' for check in grader.broken]  # fmt: skip
         recorder = Recorder(course)
         for report in grade_submissions(grader, submissions):
-            if report.status == "graded":
-                recorder.write_report(report)
-            else:
-                complaints.append(str(report.error))
+            complaints += _record(recorder, report)
             reports.append(report)
-            progress.update(bar, advance=1, description=report.student)
+            progress.update(bar, advance=1, description=escape(report.student))
     return reports, complaints
+
+
+def _record(recorder: Recorder, report: Report) -> list[str]:
+    """Store one report; what goes wrong with one submission does not stop the others."""
+    if report.status != "graded":
+        return [str(report.error)]
+    try:
+        recorder.write_report(report)
+    except GradebookError as error:
+        return [f"{error} (graded, but not in the gradebook)"]
+    return []
 
 
 def _progress() -> Progress:
@@ -211,10 +224,13 @@ def _write_json(assignment: Assignment, reports: list[Report], file: str) -> Non
     if file == "-":
         sys.stdout.write(text)
         return
-    try:
-        Path(file).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--json {file}: cannot be written ({error.strerror})") from error
+    Path(file).write_text(text, encoding="utf-8")
+
+
+def _require_writable(file: Path) -> None:
+    """Find out before the grading, not after it, that its result could not be written."""
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise UsageError(f"--json {file}: cannot be written")
 
 
 def _table(reports: list[Report]) -> Table:
@@ -227,7 +243,7 @@ def _table(reports: list[Report]) -> Table:
         cells = [_points(by_name.get(name)) for name in tasks]
         graded = report.status == "graded"
         total = f"{report.points:g} / {report.max_points:g}" if graded else report.status
-        table.add_row(report.student, *cells, total, f"{report.seconds:.2f}")
+        table.add_row(escape(report.student), *cells, total, f"{report.seconds:.2f}")
     return table
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy.exc import SAWarning
 
 from tensorgrade.gradebook.recorder import Recorder, generate_feedback, generate_release, write_report
 from tensorgrade.gradebook.register import register_assignment
@@ -53,6 +56,8 @@ def configure(config: Any) -> None:
     # Text cells are written by students too, and formgrader shows them to whoever grades.
     config.HTMLExporter.filters = {"markdown2html": _OURS + "markdown_to_html"}
     _put_interpreter_on_path()
+    # nbgrader 0.9.6 makes SQLAlchemy warn several times per submission; none of it concerns a course.
+    warnings.filterwarnings("ignore", category=SAWarning, module=r"nbgrader\.")
 
 
 def _put_interpreter_on_path() -> None:
