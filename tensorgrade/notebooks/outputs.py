@@ -18,7 +18,7 @@ HTML_DEPTH = 60  # BeautifulSoup, which nbconvert runs over a page, recurses onc
 
 _HTML_TAGS = set(
     "b blockquote br caption code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i img ins kbd li ol p pre q s samp "
-    "small span strong sub sup table tbody td tfoot th thead tr u ul var".split()
+    "small span strong sub sup table tbody td tfoot th thead tr u ul var".split()  # noqa: SIM905
 )
 _HTML_ATTRIBUTES = {
     "*": {"style", "title"},
