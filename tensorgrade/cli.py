@@ -117,14 +117,16 @@ def release(assignment: str, folder: Path) -> int:
 @commands.command()
 @click.argument("assignment")
 @click.option("--student", "students", multiple=True, metavar="ID", help="Only this student; may be repeated.")
+@click.option("--force", is_flag=True, help="Grade again even where nothing has changed since the last time.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for standard output.")
 @_course_option
-def grade(assignment: str, students: tuple[str, ...], json_file: str | None, folder: Path) -> int:
+def grade(assignment: str, students: tuple[str, ...], force: bool, json_file: str | None, folder: Path) -> int:
     """Grade the collected submissions of ASSIGNMENT in the sandbox.
 
     Reads submitted/STUDENT/ASSIGNMENT, writes autograded/STUDENT/ASSIGNMENT and nbgrader's
-    gradebook. Exits with 0 whatever the grades are; with 1 if a submission could not be graded or
-    a check is broken.
+    gradebook. A submission is graded again only if something that decides its grade has changed: its
+    files, the grader, the source notebook, a library. Exits with 0 whatever the grades are; with 1
+    if a submission could not be graded or a check is broken.
 
     \b
     Examples:
@@ -136,7 +138,7 @@ def grade(assignment: str, students: tuple[str, ...], json_file: str | None, fol
     submissions = _chosen(course, found, students)
     if json_file not in (None, "-"):
         _require_writable(Path(str(json_file)))
-    reports, complaints = _grade_all(course, found, submissions)
+    reports, complaints = _grade_all(course, found, submissions, force=force)
     if json_file is not None:
         _write_json(found, reports, json_file)
     if json_file != "-":
@@ -180,12 +182,13 @@ def _chosen(course: Course, assignment: Assignment, students: tuple[str, ...]) -
 
 
 def _grade_all(
-    course: Course, assignment: Assignment, submissions: tuple[Submission, ...]
+    course: Course, assignment: Assignment, submissions: tuple[Submission, ...], *, force: bool
 ) -> tuple[list[Report], list[str]]:
     """Grade and record each submission before the next; returns the reports and what went wrong."""
     from tensorgrade.fleet import grade_submissions
     from tensorgrade.gradebook import Recorder
     from tensorgrade.grading.grader import Grader
+    from tensorgrade.reports import read_staff_json
     from tensorgrade.sandbox.template import Template
 
     reports, complaints = [], []
@@ -195,7 +198,12 @@ def _grade_all(
         complaints += [f"graders/{assignment.name}: {check.name} is broken: the reference solution fails it. "
                        f'Task "{check.task}" is left for staff.' for check in grader.broken]  # fmt: skip
         recorder = Recorder(course)
-        for report in grade_submissions(grader, submissions):
+
+        def kept(submission: Submission) -> Report | None:
+            report = None if force else read_staff_json(submission.autograded / "staff-report.json")
+            return report if report is not None and recorder.holds(report) else None
+
+        for report in grade_submissions(grader, submissions, kept):
             complaints += _record(recorder, report)
             reports.append(report)
             progress.update(bar, advance=1, description=escape(report.student))
@@ -206,6 +214,8 @@ def _record(recorder: Recorder, report: Report) -> list[str]:
     """Store one report; what goes wrong with one submission does not stop the others."""
     if report.status != "graded":
         return [str(report.error)]
+    if report.cached:
+        return []
     try:
         recorder.write_report(report)
     except GradebookError as error:
@@ -243,7 +253,7 @@ def _table(reports: list[Report]) -> Table:
         cells = [_points(by_name.get(name)) for name in tasks]
         graded = report.status == "graded"
         total = f"{report.points:g} / {report.max_points:g}" if graded else report.status
-        table.add_row(escape(report.student), *cells, total, f"{report.seconds:.2f}")
+        table.add_row(escape(report.student), *cells, total, "kept" if report.cached else f"{report.seconds:.2f}")
     return table
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tensorgrade.course import Course, Submission
@@ -12,10 +13,22 @@ from tensorgrade.grading.records import Report
 from tensorgrade.sandbox.template import Template
 
 
-def grade_submissions(grader: Grader, submissions: Iterable[Submission]) -> Iterator[Report]:
-    """Grade one submission after the other; each report is there before the next one starts."""
+def grade_submissions(
+    grader: Grader, submissions: Iterable[Submission], kept: Callable[[Submission], Report | None]
+) -> Iterator[Report]:
+    """Grade one submission after the other; each report is there before the next one starts.
+
+    Args:
+        grader: grades them.
+        submissions: in the order of the reports.
+        kept: the report of an earlier run, if there is one; it is used if nothing has changed since.
+    """
     for submission in submissions:
-        yield grader.grade(submission)
+        report = kept(submission)
+        if report is not None and report.key == grader.key(submission):
+            yield replace(report, cached=True)
+        else:
+            yield grader.grade(submission)
 
 
 def grade_now(root: Path, assignment: str, student: str) -> Report:

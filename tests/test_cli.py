@@ -89,6 +89,33 @@ def test_json_on_standard_output_stands_alone(course: Path) -> None:
     assert [one["student"] for one in json.loads(done.stdout)["submissions"]] == ["ann"]
 
 
+def test_only_what_changed_is_graded_again(course: Path) -> None:
+    """A second run keeps every report; a changed notebook, a lost gradebook and --force grade again."""
+
+    def grade(*options: str) -> dict[str, bool]:
+        done = run(course, "tensorgrade", "grade", "tiny", "--json", "grades.json", *options)
+        assert done.returncode == 0, done.stderr
+        submissions = json.loads((course / "grades.json").read_text())["submissions"]
+        assert {one["student"]: one["points"] for one in submissions} == saved_points(course)
+        return {one["student"]: one["cached"] for one in submissions}
+
+    everybody = dict.fromkeys(SOLUTIONS, True)
+    assert grade() == dict.fromkeys(SOLUTIONS, False)
+    before = json.loads((course / "grades.json").read_text())
+    assert grade() == everybody
+    after = json.loads((course / "grades.json").read_text())
+    assert [one["checks"] for one in after["submissions"]] == [one["checks"] for one in before["submissions"]]
+    path = course / "submitted" / "bob" / "tiny" / "tiny.ipynb"
+    path.write_text(path.read_text().replace("x + x if x.ndim == 1 else x", "x + x"))
+    assert grade() == {**everybody, "bob": False}
+    assert saved_points(course)["bob"] == 4.0
+    (course / "autograded" / "cat" / "tiny" / "staff-report.json").write_text("{")
+    assert grade() == {**everybody, "cat": False}
+    assert grade("--force") == dict.fromkeys(SOLUTIONS, False)
+    (course / "gradebook.db").unlink()
+    assert grade() == dict.fromkeys(SOLUTIONS, False)
+
+
 def test_nbgrader_autograde_gives_the_same(course: Path) -> None:
     """`nbgrader autograde` on a fresh clone gives the points and notebooks of `tensorgrade grade`."""
     assert run(course, "tensorgrade", "grade", "tiny").returncode == 0

@@ -276,7 +276,9 @@ def test_broken_submissions_do_not_stop_the_others(tiny: Assignment, template: T
     notebooks["dan"].rename(notebooks["dan"].with_name("tiny (1).ipynb"))
     notebooks["eve"].unlink()
     os.mkfifo(notebooks["eve"])
-    reports = {report.student: report for report in grade_submissions(Grader(tiny, template), submissions)}
+    reports = {
+        report.student: report for report in grade_submissions(Grader(tiny, template), submissions, lambda _: None)
+    }
     assert {name: report.status for name, report in reports.items()} == {
         "ann": "graded", "bob": "unreadable", "cat": "missing", "dan": "missing", "eve": "unreadable", "fay": "graded",
     }  # fmt: skip

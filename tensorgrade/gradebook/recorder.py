@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nbgrader import utils as nbgrader_utils
+from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps.baseapp import NbGrader
 from nbgrader.auth import Authenticator
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
@@ -77,6 +78,19 @@ class Recorder:
             converter = _AutogradeWithReport(coursedir=self._coursedir, parent=self._app)
             converter.report = report
             self._run(converter, f"submission {report.student}/{report.assignment}")
+
+    def holds(self, report: Report) -> bool:
+        """Whether the gradebook has exactly the points of this report."""
+        wanted = {(task.notebook, task.name): task.points for task in report.tasks if not task.manual}
+        with Gradebook(self._coursedir.db_url, self._coursedir.course_id) as gradebook:
+            try:
+                submission = gradebook.find_submission(report.assignment, report.student)
+            except MissingEntry:
+                return False
+            found = {
+                (book.name, grade.name): grade.auto_score for book in submission.notebooks for grade in book.grades
+            }
+        return all(place in found and found[place] == points for place, points in wanted.items())
 
     def generate_release(self, assignment: str) -> None:
         """Make the student version, and put it into the exchange if one is configured.

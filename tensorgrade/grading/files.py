@@ -1,7 +1,8 @@
-"""Reads the files that lie beside a notebook."""
+"""Reads and digests the files of a submission."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -39,6 +40,20 @@ def read_files_beside(folder: Path, limit_bytes: int) -> dict[str, bytes]:
                     "notebook (half of limits.disk_mib), found more"
                 )
     return found
+
+
+def digest_of_folder(folder: Path) -> str:
+    """Content hash of everything in a folder, by name; of links, pipes and devices the name only."""
+    digest = hashlib.sha256()
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(parent, name)
+            digest.update(f"{path.relative_to(folder)}\0".encode(errors="surrogateescape"))
+            if stat.S_ISREG(path.lstat().st_mode):
+                with path.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def _read_regular(path: Path, limit_bytes: int) -> bytes | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import nbformat
 import tensorgrade
 from tensorgrade.course import Assignment, Submission
 from tensorgrade.errors import GraderError, NotebookError
-from tensorgrade.grading.files import read_files_beside
+from tensorgrade.grading.files import digest_of_folder, read_files_beside
 from tensorgrade.grading.plugin import GraderPlugin
 from tensorgrade.grading.records import CheckRecord, Provenance, Report, Status, TaskRecord
 from tensorgrade.grading.run import run_checks
@@ -58,10 +59,18 @@ class Grader:
         """The checks that the reference solution does not pass."""
         return tuple(record for record in self._reference if record.status is not Status.PASSED)
 
+    def key(self, submission: Submission) -> str:
+        """A hash of everything that decides the report: with the same key, grading again changes nothing."""
+        secret = hashlib.sha256(self._secret).hexdigest()
+        folders = digest_of_folder(self.assignment.source), digest_of_folder(submission.folder)
+        text = json.dumps([asdict(self._provenance), secret, *folders], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def grade(self, submission: Submission) -> Report:
         """Grade one submission; whatever the student's files hold ends in the report."""
         started = time.monotonic()
-        report = Report(self.assignment.name, submission.student, "graded", provenance=self._provenance)
+        key = self.key(submission)
+        report = Report(self.assignment.name, submission.student, "graded", provenance=self._provenance, key=key)
         where = f"submission {submission.student}/{self.assignment.name}"
         try:
             notebooks = self._read_submission(submission)
@@ -175,5 +184,6 @@ def _loss_output(reason: str) -> dict[str, Any]:
 
 def _provenance(assignment: Assignment) -> Provenance:
     versions = {name: version(name) for name in DECIDING_PACKAGES}
-    own = {"tensorgrade": tensorgrade.__version__, "python": platform.python_version()}
+    sources = digest_of_folder(Path(tensorgrade.__file__).parent)[:12]
+    own = {"tensorgrade": f"{tensorgrade.__version__} ({sources})", "python": platform.python_version()}
     return Provenance(assignment.sha256(), {**own, **versions}, LEVEL)

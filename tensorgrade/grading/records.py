@@ -86,6 +86,8 @@ class Report:
         status: ``graded``, ``unreadable`` or ``missing``.
         error: one sentence where the status is not ``graded``.
         seconds: wall time of running the notebook and its checks.
+        cached: whether the report was kept from an earlier run, because nothing had changed.
+        key: hash of everything that decides the report.
         notebooks: name to the executed notebook (nbformat 4 as a plain dict): locked cells are
             the instructor's, outputs are captured and sanitised; grade cells have no output yet.
     """
@@ -100,6 +102,7 @@ class Report:
     checks: tuple[CheckRecord, ...] = ()
     notebooks: dict[str, dict[str, Any]] = field(default_factory=dict)
     provenance: Provenance | None = None
+    key: str = ""
 
     @property
     def points(self) -> float:

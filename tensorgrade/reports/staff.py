@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from tensorgrade.grading.records import CheckRecord, Report
+from tensorgrade.grading.records import CheckRecord, Provenance, Report, Status, TaskRecord
 from tensorgrade.reports.looks import LOOKS, templates
 
 
@@ -20,9 +22,29 @@ def staff_json(report: Report) -> dict[str, Any]:
     return {
         **report.as_json(),
         "assignment": report.assignment,
+        "key": report.key,
+        "tasks": [asdict(task) for task in report.tasks],
         "checks": [_check(check) for check in report.checks],
         "provenance": asdict(report.provenance) if report.provenance else None,
     }
+
+
+def read_staff_json(path: Path) -> Report | None:
+    """The report that `staff_json` was made of, without its notebooks; None if there is none to be read."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return Report(
+            data["assignment"],
+            data["student"],
+            data["status"],
+            seconds=float(data["seconds"]),
+            tasks=tuple(TaskRecord(**task) for task in data["tasks"]),
+            checks=tuple(CheckRecord(**{**check, "status": Status(check["status"])}) for check in data["checks"]),
+            provenance=Provenance(**data["provenance"]),
+            key=str(data["key"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # grading again is always right
 
 
 def _check(check: CheckRecord) -> dict[str, Any]:
