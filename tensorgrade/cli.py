@@ -42,8 +42,18 @@ def main() -> None:
 
 
 def _stop(message: str, code: int) -> None:
-    click.echo(f"tensorgrade: {message}", err=True)
+    _complain(message)
     sys.exit(code)
+
+
+def _complain(message: str) -> None:
+    click.echo(f"tensorgrade: {_shown(message)}", err=True)
+
+
+def _shown(text: str) -> str:
+    """A text that any terminal can show; file names may hold anything but a slash."""
+    plain = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in plain)
 
 
 def _course_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -144,7 +154,7 @@ def grade(assignment: str, students: tuple[str, ...], force: bool, json_file: st
     if json_file != "-":
         Console().print(_table(reports))
     for complaint in complaints:
-        click.echo(f"tensorgrade: {complaint}", err=True)
+        _complain(complaint)
     return 1 if complaints else 0
 
 
@@ -206,7 +216,7 @@ def _grade_all(
         for report in grade_submissions(grader, submissions, kept):
             complaints += _record(recorder, report)
             reports.append(report)
-            progress.update(bar, advance=1, description=escape(report.student))
+            progress.update(bar, advance=1, description=escape(_shown(report.student)))
     return reports, complaints
 
 
@@ -230,11 +240,13 @@ def _progress() -> Progress:
 
 def _write_json(assignment: Assignment, reports: list[Report], file: str) -> None:
     document = {"assignment": assignment.name, "submissions": [report.as_json() for report in reports]}
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
     if file == "-":
         sys.stdout.write(text)
         return
-    Path(file).write_text(text, encoding="utf-8")
+    new = Path(f"{file}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(file)  # whole or not at all
 
 
 def _require_writable(file: Path) -> None:
@@ -253,7 +265,9 @@ def _table(reports: list[Report]) -> Table:
         cells = [_points(by_name.get(name)) for name in tasks]
         graded = report.status == "graded"
         total = f"{report.points:g} / {report.max_points:g}" if graded else report.status
-        table.add_row(escape(report.student), *cells, total, "kept" if report.cached else f"{report.seconds:.2f}")
+        table.add_row(
+            escape(_shown(report.student)), *cells, total, "kept" if report.cached else f"{report.seconds:.2f}"
+        )
     return table
 
 

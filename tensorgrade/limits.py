@@ -16,7 +16,9 @@ class Limits:
     Attributes:
         check_cpu_seconds: CPU time of one check; wall clock may be three times as long.
         cell_cpu_seconds: CPU time of one notebook cell; wall clock may be three times as long.
-        memory_mib: address space that the worker may add to the template's, in MiB.
+        notebook_seconds: wall time of all cells of a notebook together, runs after a loss included.
+        memory_mib: memory of all processes of the worker together, beyond the template's, in MiB; also the
+            address space that one process may add.
         disk_mib: size of the worker's own tmpfs, in MiB.
         processes: processes and threads at one time.
         open_files: open file descriptors of one process.
@@ -26,6 +28,7 @@ class Limits:
 
     check_cpu_seconds: float = 10.0
     cell_cpu_seconds: float = 30.0
+    notebook_seconds: float = 300.0
     memory_mib: int = 2048
     disk_mib: int = 256
     processes: int = 64

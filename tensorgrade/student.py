@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import linecache
+import time
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -16,7 +17,10 @@ from tensorgrade.sandbox.template import Template
 from tensorgrade.wire import Handle
 
 MAX_LOST_CELLS = 3
+MAX_FRAMES = 20
+MAX_NAME, MAX_TEXT, MAX_LINE = 100, 2000, 200  # characters kept of what an error says
 CELL_SEED = 0
+MAX_OUTPUT_DEPTH = 8
 
 
 class Session:
@@ -39,6 +43,7 @@ class Session:
         self._files = dict(files)
         self._limits = limits
         self._worker: Worker | None = None
+        self._cell_seconds = 0.0  # of all runs, also those after a loss
         self.outputs: dict[int, list[Any]] = {}
         self.lost: dict[int, WorkerLost] = {}
 
@@ -75,14 +80,15 @@ class Session:
         worker = self._worker
         try:
             reply = worker.request(message, _as_handle)
-        except WorkerLost:
+        except BaseException:
             self._worker = None
+            worker.close()
             raise
         match reply:
             case ("value", value):
                 return self._as_objects(value)
             case ("error", str(type_name), str(text), tuple(frames)):
-                raise StudentError(type_name, text, self._own_lines(frames))
+                raise StudentError(type_name[:MAX_NAME], text[:MAX_TEXT], self._own_lines(frames))
         self.close()
         raise WorkerLost("BAD_REPLY", "the reply is not one of the protocol's")
 
@@ -94,19 +100,38 @@ class Session:
     def _start_worker(self) -> Worker | None:
         """A fresh worker in which the cells have run; None if one of them took it down."""
         worker = self._template.fork(self._limits)
-        worker.request(("begin", self._files))
-        worker.request(("seed", CELL_SEED))
-        for position, source in enumerate(self._cells):
-            if position in self.lost or len(self.lost) >= MAX_LOST_CELLS:
-                continue
-            try:
-                worker.allow(self._limits.cell_cpu_seconds)
-                outputs = _outputs(worker.request(("run", position + 1, source)))
-            except WorkerLost as loss:
-                self.lost[position] = loss
-                return None
-            self.outputs.setdefault(position, outputs)
-        return worker
+        try:
+            for name, content in self._files.items():
+                worker.request(("file", name, content))
+            worker.request(("begin",))
+            worker.request(("seed", CELL_SEED))
+            finished = all(self._run_cell(worker, position) for position in range(len(self._cells)))
+        except BaseException:
+            worker.close()
+            raise
+        if finished:
+            return worker
+        worker.close()
+        return None
+
+    def _run_cell(self, worker: Worker, position: int) -> bool:
+        """Run one cell, unless it is known to take its worker down; returns whether the worker is still there."""
+        if position in self.lost or len(self.lost) >= MAX_LOST_CELLS:
+            return True
+        if self._cell_seconds > self._limits.notebook_seconds:
+            self.lost[position] = WorkerLost("TIMED_OUT", "not run: the cells before it took all the time there is")
+            return True
+        started = time.monotonic()
+        try:
+            worker.allow(self._limits.cell_cpu_seconds)
+            outputs = _outputs(worker.request(("run", position + 1, self._cells[position])))
+        except WorkerLost as loss:
+            self.lost[position] = loss
+            return False
+        finally:
+            self._cell_seconds += time.monotonic() - started
+        self.outputs.setdefault(position, outputs)
+        return True
 
     def _as_objects(self, value: Any) -> Any:
         if isinstance(value, Handle):
@@ -120,12 +145,12 @@ class Session:
     def _own_lines(self, frames: tuple[Any, ...]) -> tuple[StudentFrame, ...]:
         """The frames that point into our copy of the cells; the others are dropped."""
         found = []
-        for frame in frames:
+        for frame in frames[-MAX_FRAMES:]:
             match frame:
-                case (int(cell), int(line)) if 1 <= cell <= len(self._cells):
-                    lines = self._cells[cell - 1].splitlines()
+                case (cell, line) if type(cell) is int and type(line) is int and 1 <= cell <= len(self._cells):
+                    lines = self._cells[cell - 1].split("\n")
                     if 1 <= line <= len(lines):
-                        found.append(StudentFrame(cell, line, lines[line - 1].strip()))
+                        found.append(StudentFrame(cell, line, lines[line - 1].strip()[:MAX_LINE]))
         return tuple(found)
 
 
@@ -226,8 +251,12 @@ class StudentObject:
             raise AttributeError(name)
         return self._session.ask(("attribute", self._handle, name))
 
+    def __bool__(self) -> bool:
+        """Refuse: an object that is no plain value must not count as true."""
+        raise TypeError("expected a plain value, got an object that stays on the student's side")
+
     def __repr__(self) -> str:
-        return f"<the student's {self._handle.type_name} object>"
+        return "<an object of the student's>"  # its class could be named after a hidden input
 
 
 def _as_handle(value: Any) -> Handle:
@@ -236,8 +265,17 @@ def _as_handle(value: Any) -> Handle:
     raise TypeError(f"cannot send an object of type {type(value).__name__} to the student's code")
 
 
+def _is_json(value: Any, depth: int) -> bool:
+    """Whether a value is made of what JSON has, so that no tensor or handle is taken for an output."""
+    if isinstance(value, dict):
+        return depth > 0 and all(isinstance(key, str) and _is_json(item, depth - 1) for key, item in value.items())
+    if isinstance(value, list):
+        return depth > 0 and all(_is_json(item, depth - 1) for item in value)
+    return value is None or isinstance(value, str | int | float | bool)
+
+
 def _outputs(reply: tuple[Any, ...]) -> list[Any]:
     match reply:
-        case ("ran", bool(), list(outputs)):
+        case ("ran", bool(), list(outputs)) if _is_json(outputs, MAX_OUTPUT_DEPTH):
             return outputs
     raise WorkerLost("BAD_REPLY", "the reply is not one of the protocol's")

@@ -79,7 +79,8 @@ def encode(value: Any, as_handle: Callable[[Any], Handle] | None = None) -> byte
     Raises:
         WireError: an object cannot be sent, or is nested too deeply.
     """
-    packer = msgpack.Packer(autoreset=False, use_bin_type=True)
+    # Half an emoji (a lone surrogate) has no UTF-8 and becomes a question mark.
+    packer = msgpack.Packer(autoreset=False, use_bin_type=True, unicode_errors="replace")
     _pack(packer, value, as_handle, MAX_DEPTH)
     packed: bytes = packer.bytes()
     return packed
@@ -99,7 +100,7 @@ def decode(data: bytes) -> Any:
         value = _Reader(data, reader).value(MAX_DEPTH)
     except WireError:
         raise
-    except (ValueError, TypeError, msgpack.UnpackException, UnicodeDecodeError, struct.error) as error:
+    except Exception as error:  # whatever hostile bytes make msgpack, NumPy or torch raise
         raise WireError(f"wire: not a message: {type(error).__name__}") from error
     if reader.tell() != len(data):
         raise WireError(f"wire: {len(data) - reader.tell()} bytes after the value")

@@ -25,7 +25,9 @@ def template() -> Iterator[Template]:
 def worker(template: Template) -> Iterator[Worker]:
     """A worker that has its files and has given up its powers."""
     started = template.fork(QUICK)
-    started.request(("begin", {"data.csv": b"1,2\n", "helper.py": b"ANSWER = 42\n", "torch.py": b"raise OSError\n"}))
+    for name, content in {"data.csv": b"1,2\n", "helper.py": b"ANSWER = 42\n", "torch.py": b"raise OSError\n"}.items():
+        started.request(("file", name, content))
+    started.request(("begin",))
     yield started
     started.close()
 

@@ -254,6 +254,37 @@ def test_names_that_nbgrader_cannot_store_do_not_stop_the_others(course: Path) -
     assert sorted(saved_points(course)) == ["ann", "cat", "dan é"]
 
 
+def test_links_lead_nowhere(course: Path) -> None:
+    """A link beside a notebook gives its student nothing, by our command or by nbgrader's."""
+    assert run(course, "tensorgrade", "grade", "tiny", "--student", "bob").returncode == 0
+    folder = course / "submitted" / "ann" / "tiny"
+    (folder / "notes.txt").symlink_to("../../../.tensorgrade/secret")
+    for command in (["tensorgrade", "grade", "tiny"], ["nbgrader", "autograde", "tiny", "--force"]):
+        done = run(course, *command)
+        assert done.returncode == 1
+        assert "submission ann/tiny: 'notes.txt' is a symbolic link" in done.stderr
+        assert run(course, "tensorgrade", "feedback", "tiny").returncode == 0
+        assert {path.name for path in course.glob("feedback/*/*/*")} == {"tiny.html"}
+        assert not list(course.glob("autograded/ann/tiny/notes.txt"))
+        assert saved_points(course)["bob"] == 1.0
+
+
+def test_odd_names_and_images_stop_nobody(course: Path) -> None:
+    """A notebook name that is not UTF-8, and a text with an image that is gone, cost no other student anything."""
+    folder = course / "submitted" / "ann" / "tiny"
+    (folder / "tiny.ipynb").rename(folder / os.fsdecode(b"bad\xff.ipynb"))
+    path = course / "submitted" / "bob" / "tiny" / "tiny.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("![plot](attachment:gone.png)"))
+    nbformat.write(notebook, path)
+    done = run(course, "tensorgrade", "grade", "tiny", "--json", "grades.json")
+    assert done.returncode == 1
+    assert "found bad\\udcff.ipynb" in done.stderr
+    assert json.loads((course / "grades.json").read_text())["submissions"][0]["status"] == "missing"
+    assert run(course, "tensorgrade", "feedback", "tiny").returncode == 0
+    assert "attachment:gone.png" in (course / "feedback" / "bob" / "tiny" / "tiny.html").read_text()
+
+
 def test_broken_grader_exits_with_1_and_keeps_everything(course: Path) -> None:
     """A grader that cannot be loaded is one sentence; results that were there stay as they are."""
     assert run(course, "tensorgrade", "grade", "tiny").returncode == 0

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -304,25 +305,143 @@ def test_edited_locked_cells_and_metadata_are_the_instructors(tiny: Assignment, 
 
 
 def test_files_beside_the_notebook_are_usable_but_do_not_replace_torch(tiny: Assignment, template: Template) -> None:
-    """A helper module handed in can be imported; a torch.py cannot, and a link to another file is not followed."""
-    submission = submit(tiny, "import helper\ndouble = helper.double\nprint(open('secret.txt').read())")
+    """A helper module handed in can be imported; a torch.py does not replace torch."""
+    submission = submit(tiny, "import helper\ndouble = helper.double\nopen('notes.txt', 'a').write('more')")
     (submission.folder / "helper.py").write_text("import torch\ndef double(x):\n    return torch.add(x, x)")
     (submission.folder / "torch.py").write_text("def add(a, b): raise SystemExit")
-    (submission.folder / "secret.txt").symlink_to(tiny.graders / "test_hidden.py")
+    (submission.folder / "notes.txt").write_text("some")
     report = Grader(tiny, template).grade(submission)
     assert double_points(report) == 4.0
-    assert "FileNotFoundError" in json.dumps(report.notebooks)
-    assert "test_doubles_any_tensor" not in json.dumps(report.notebooks)
+    assert "Traceback" not in json.dumps(report.notebooks), "a student may go on writing in a file of their own"
+    assert (submission.folder / "notes.txt").read_text() == "some"
+
+
+def odd(name: bytes) -> Callable[[Path], object]:
+    """Puts a file of that name into a folder."""
+    return lambda folder: (folder / os.fsdecode(name)).write_text("x")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        pytest.param(lambda folder: (folder / "a").symlink_to("/etc/passwd"), "'a' is a symbolic link", id="link"),
+        pytest.param(lambda folder: (folder / "a").symlink_to("gone"), "'a' is a symbolic link", id="dangling-link"),
+        pytest.param(lambda folder: (folder / "a").symlink_to(".."), "'a' is a symbolic link", id="link-to-folder"),
+        pytest.param(lambda folder: os.mkfifo(folder / "a"), "'a' is no regular file", id="pipe"),
+        pytest.param(odd(b"b\xff.txt"), "expected a file name in UTF-8", id="name-not-utf8"),
+        pytest.param(lambda folder: [(folder / f"{n}").mkdir() for n in range(1001)], "at most 1000", id="folders"),
+    ],
+)
+def test_odd_files_make_one_submission_unreadable(
+    tiny: Assignment, template: Template, spoil: Callable[[Path], object], message: str
+) -> None:
+    """Links, pipes, odd names and deep folders are one sentence about one submission."""
+    submission = submit(tiny, RIGHT)
+    spoil(submission.folder)
+    report = Grader(tiny, template).grade(submission)
+    assert report.status == "unreadable"
+    assert message in str(report.error)
+
+
+def test_seed_of_a_check_is_not_on_the_students_side(tiny: Assignment, template: Template) -> None:
+    """The random numbers that a check draws cannot be drawn by the student's code."""
+    source = (
+        "def double(x):\n    g = torch.Generator().manual_seed(torch.initial_seed())\n"
+        "    return 2 * torch.randn(5, 7, generator=g)"
+    )
+    records = by_name(Grader(tiny, template).grade(submit(tiny, source)))
+    assert records["test_doubles_any_tensor"].status is Status.FAILED
+
+
+def test_objects_do_not_count_as_true(tiny: Assignment, template: Template) -> None:
+    """A check that asks whether a result is true is not fooled by an object."""
+    hide(tiny, '''
+        @pytest.mark.task("double")
+        def test_truth(student):
+            """It is more than nothing."""
+            assert student.double(torch.tensor(2.0))
+    ''')  # fmt: skip
+    report = Grader(tiny, template).grade(submit(tiny, "def double(x):\n    return object()"))
+    assert by_name(report)["test_truth"].status is Status.FAILED
+
+
+@pytest.mark.parametrize("value", ["'abc'", "10 ** 400", "None", "float('nan')"])
+def test_odd_metrics_do_not_stop_the_run(tiny: Assignment, template: Template, value: str) -> None:
+    """A metric that is no number is none in the JSON."""
+    hide(tiny, '''
+        @pytest.mark.task("double")
+        def test_metric(student, metrics):
+            """It has a loss."""
+            metrics["loss"] = student.double(torch.ones(1))
+    ''')  # fmt: skip
+    report = Grader(tiny, template).grade(submit(tiny, f"def double(x):\n    return {value}"))
+    assert report.as_json()["checks"][1]["metrics"] == {"loss": None}
+
+
+@pytest.mark.parametrize("code", [1, 128, 137, 139, 200, 255])
+def test_any_exit_status_costs_one_check(tiny: Assignment, template: Template, code: int) -> None:
+    """However a worker exits, the check after it meets a fresh one."""
+    source = f"import os\ndef double(x):\n    if x.ndim == 1:\n        os._exit({code})\n    return x + x"
+    assert double_points(Grader(tiny, template).grade(submit(tiny, source))) == 3.0
+
+
+FORGERIES = [
+    pytest.param("('ran', True, [{'output_type': np.arange(2)}])", id="array-as-output-type"),
+    pytest.param("('ran', True, [torch.zeros(2)])", id="tensor-as-output"),
+    pytest.param("('error', 'E', 'x' * 30_000_000, ())", id="long-message"),
+    pytest.param("('error', 'E', 'x', tuple((2, 1) for _ in range(100_000)))", id="many-frames"),
+    pytest.param("('error', 'E', 'x', ((True, True),))", id="bool-frames"),
+]
+
+
+@pytest.mark.parametrize("reply", FORGERIES)
+def test_forged_replies_stay_small(tiny: Assignment, template: Template, reply: str) -> None:
+    """Replies that student code writes to the channel itself cost its own checks and little else."""
+    source = f"""
+import os, struct, numpy as np
+from tensorgrade.wire import encode
+message = encode({reply})
+def forge():
+    for number in range(3, 30):
+        try:
+            data = struct.pack('<Q', len(message)) + message
+            while data:
+                data = data[os.write(number, data):]
+        except OSError:
+            continue
+def double(x):
+    forge()
+"""
+    for text in (source, source + "forge()\n"):
+        report = Grader(tiny, template).grade(submit(tiny, text))
+        assert report.status == "graded"
+        assert double_points(report) == 0.0
+        assert len(json.dumps(report.as_json())) < 20_000
+        assert all(len(check.rationale or "") < 10_000 for check in report.checks)
+
+
+def test_a_notebook_of_sleeping_cells_is_given_up(tiny: Assignment, template: Template) -> None:
+    """All cells together have a limit: what comes after it is not run."""
+    with tiny.settings_file.open("a") as file:
+        file.write("notebook_seconds = 1\n")
+    fresh = Course.at(tiny.course.root).assignment("tiny")
+    submission = submit(fresh, RIGHT)
+    notebook = nbformat.read(submission.folder / "tiny.ipynb", as_version=4)
+    notebook.cells[1:1] = [nbformat.v4.new_code_cell("import time; time.sleep(0.6)") for _ in range(20)]
+    nbformat.write(notebook, submission.folder / "tiny.ipynb")
+    report = Grader(fresh, template).grade(submission)
+    assert double_points(report) == 0.0
+    assert "the cells before it took all the time there is" in json.dumps(report.notebooks)
 
 
 def test_too_many_files_are_refused(tiny: Assignment, template: Template) -> None:
-    """A folder larger than half of the worker's disk is unreadable, and the sentence says how large it may be."""
+    """A file that is too large makes the submission unreadable, and the sentence says how large it may be."""
     submission = submit(tiny, RIGHT)
     with (submission.folder / "model.bin").open("wb") as file:
         file.truncate(200 << 20)
     report = Grader(tiny, template).grade(submission)
     assert report.status == "unreadable"
-    assert "expected at most 1000 files of together 128 MiB" in str(report.error)
+    assert "'model.bin': larger than the 64 MiB that are left" in str(report.error)
 
 
 def test_graders_prints_and_modules_leave_no_trace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 
 from tensorgrade.errors import SandboxError, WorkerLost
 from tensorgrade.limits import Limits
-from tensorgrade.sandbox import files
+from tensorgrade.sandbox import files, namespaces
 from tensorgrade.sandbox.probe import BOUNDARIES, try_boundaries
 from tensorgrade.sandbox.process import Worker
 from tensorgrade.sandbox.template import SANDBOX_UID, Template
@@ -134,7 +135,7 @@ def test_environment_is_built_from_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "planted-token")
     with Template() as fresh:
         started = fresh.fork(QUICK)
-        started.request(("begin", {}))
+        started.request(("begin",))
         seen = value(started, "str(dict(__import__('os').environ)) + open('/proc/1/environ').read()")
         started.close()
     assert "HOME" in str(seen)
@@ -146,10 +147,11 @@ def test_files_beside_are_read_only_and_last_on_the_import_path(worker: Worker) 
     assert value(worker, "open('data.csv').read()") == "1,2\n"
     assert value(worker, "__import__('helper').ANSWER") == 42
     assert value(worker, "__import__('torch').ones(2).sum().item()") == 2.0
-    assert value(worker, "__import__('sys').path[-1]") == "/submission"
+    assert value(worker, "__import__('sys').path[-2:]") == ["/submission", "/tmp/work"]
     assert worker.request(("run", 1, "open('/submission/data.csv', 'a')"))[1] is False
     assert worker.request(("run", 1, "import os; os.chmod('/submission/data.csv', 0o666)"))[1] is False
     run(worker, "open('mine.txt', 'w').write('a student may write files of their own')")
+    run(worker, "open('data.csv', 'w').write('and change the copy in the working directory')")
 
 
 def test_nothing_is_left_for_the_next_submission(template: Template) -> None:
@@ -159,7 +161,7 @@ def test_nothing_is_left_for_the_next_submission(template: Template) -> None:
     seen = []
     for source in (leave, "pass"):
         started = template.fork(QUICK)
-        started.request(("begin", {}))
+        started.request(("begin",))
         seen.append(value(started, found))
         run(started, source)
         started.close()
@@ -212,6 +214,51 @@ def test_memory_of_a_worker_is_bounded(worker: Worker) -> None:
     assert not succeeded
     assert outputs[0]["ename"] == "MemoryError"
     assert value(worker, "1 + 1") == 2
+
+
+def test_memory_of_all_processes_together_is_bounded(worker: Worker) -> None:
+    """Children that each stay below the limit are stopped when they pass it together."""
+    source = """
+import os, time
+for _ in range(6):
+    if os.fork() == 0:
+        block = bytearray(os.urandom(1 << 20)) * 200
+        time.sleep(60)
+        os._exit(0)
+time.sleep(60)
+"""
+    worker.allow(10)
+    with pytest.raises(WorkerLost, match="took more than 512 MiB together"):
+        worker.request(("run", 1, source))
+
+
+def test_cpu_time_of_children_counts(worker: Worker) -> None:
+    """Work in children that nobody waits for is on the same budget."""
+    worker.allow(0.5)
+    with pytest.raises(WorkerLost, match="of CPU time"):
+        worker.request(("run", 1, "import os, time\nif os.fork() == 0:\n    while True: pass\ntime.sleep(60)"))
+
+
+def test_kernel_keyring_carries_nothing_over() -> None:
+    """What one worker stores in its session keyring, the next one does not find."""
+    if platform.machine() != "x86_64":
+        pytest.skip("the system call numbers of this test are those of x86-64")
+    head = "import ctypes\nlibc = ctypes.CDLL(None)\n"
+    store = head + "value = libc.syscall(248, b'user', b'left', b'x', 1, -3)\n"  # add_key
+    find = head + "value = libc.syscall(250, 10, -3, b'user', b'left', 0)\n"  # keyctl(KEYCTL_SEARCH)
+    namespaces.join_new_keyring()  # as a login session has one
+    found = []
+    with Template() as fresh:
+        for source in (store, find, store + find):
+            started = fresh.fork(QUICK)
+            started.request(("begin",))
+            run(started, source)
+            found.append(int(str(started.request(("get", "value"))[1])))
+            started.close()
+    stored, found_by_next, found_by_itself = found
+    assert stored > 0
+    assert found_by_next == -1
+    assert found_by_itself > 0, "the search works"
 
 
 def test_processes_of_a_worker_are_bounded_and_end_with_it(worker: Worker) -> None:

@@ -75,7 +75,7 @@ def test_classes_and_instances_are_handles(open_session: Open) -> None:
     student = names(open_session(NET))
     net = student.Net(5, bias=False)
     assert isinstance(net, StudentObject)
-    assert repr(net) == "<the student's Net object>"
+    assert repr(net) == "<an object of the student's>"
     assert net.layer.weight.shape == (5, 3)
     assert net.history == [("width", 5)]
     net.eval()
@@ -168,6 +168,32 @@ def test_output_floods_are_cut_loudly(open_session: Open) -> None:
     kept, note = texts(session, 0)
     assert len(kept) == 256 * 1024
     assert "bytes left out" in note
+
+
+ORDINARY = {
+    "half-an-emoji": "print('\\ud83d')\nOK = 1",
+    "writes-over-a-file": "open('model.txt', 'w').write('new')\nOK = open('model.txt').read() == 'new'",
+    "writefile-then-import": "%%writefile made_here.py\nOK = 1",
+    "checks-of-ours": "from tensorgrade.checks import assert_close\nOK = 1",
+    "encoding-of-stdout": "import sys\nOK = sys.stdout.encoding == 'utf-8'",
+    "subprocess-to-stdout": "import subprocess, sys\nOK = subprocess.run(['true'], stdout=sys.stdout).returncode == 0",
+    "reconfigure": "import sys\nsys.stdout.reconfigure(line_buffering=True)\nOK = 1",
+    "interop-threads": "import torch\ntorch.set_num_interop_threads(2)\nOK = 1",
+    "compile": "import torch\nf = torch.compile(lambda x: x + 1)\nOK = f(torch.ones(1)).item() == 2",
+    "top-level-await": "import asyncio\nawait asyncio.sleep(0)\nOK = 1",
+    "warnings": "import warnings\nwarnings.warn('careful')\nOK = 1",
+    "data-loader": "import torch\nOK = len(list(torch.utils.data.DataLoader(range(4), num_workers=2))) == 4",
+}
+
+
+@pytest.mark.parametrize("source", ORDINARY.values(), ids=ORDINARY)
+def test_what_students_ordinarily_do_works(open_session: Open, source: str) -> None:
+    """Harmless habits neither fail nor lose the worker."""
+    session = open_session(
+        source, "if 'OK' not in globals():\n    from made_here import OK", files={"model.txt": b"old"}
+    )
+    assert [output for output in session.outputs[0] if output["output_type"] == "error"] == []
+    assert names(session).OK
 
 
 def test_check_is_a_stand_in_while_grading(open_session: Open) -> None:

@@ -43,7 +43,7 @@ def unpack_tensors(actual: object, *names: str) -> tuple[Tensor, ...]:
     for kind in (tuple, list):
         items = tuple(kind.__iter__(actual)) if issubclass(type(actual), kind) else items  # type: ignore
     if items is None or len(items) != len(names):
-        got = _kind_of(actual) if items is None else f"{len(items)} items"
+        got = _kind_of(actual) if items is None else f"{len(items) if len(items) < 10 else 'many'} items"
         text = f"expected {len(names)} tensors, ({', '.join(names)}), got {got}."
         _fail(text, f"{text} End with `return {', '.join(names)}`.")
     return tuple(_as_tensor(item, name) for item, name in zip(items, names, strict=True))
@@ -183,8 +183,12 @@ def _check_shape(actual: Tensor, expected: tuple[int, ...], name: str) -> None:
     advice = "" if len(shape) == len(expected) else f" It has {len(shape)} axes instead of {len(expected)}."
     if len(shape) > 1 and (*shape[:-2], shape[-1], shape[-2]) == expected:
         advice = " The last two axes are swapped."
-    text = f"expected shape {expected}, got {shape}."
-    _fail(f"{name}: {text}", f"{name}: {text}{advice}")
+    # A size can be any number, also one that encodes a hidden input: students read those they know.
+    sizes = [str(size) if size in {0, 1, *expected} else "?" for size in shape[: len(expected) + 2]]
+    if "?" in sizes:
+        advice += " A ? is a size that is not among the expected ones."
+    got = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+    _fail(f"{name}: expected shape {expected}, got {shape}.", f"{name}: expected shape {expected}, got {got}.{advice}")
 
 
 def _check_dtype(actual: Tensor, expected: Tensor, name: str) -> None:

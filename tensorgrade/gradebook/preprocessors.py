@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 from pathlib import Path
@@ -16,8 +17,9 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 
-from tensorgrade.errors import GradebookError, TensorgradeError
+from tensorgrade.errors import GradebookError, NotebookError, TensorgradeError
 from tensorgrade.gradebook.register import register_assignment
+from tensorgrade.grading.files import require_regular_files
 from tensorgrade.grading.records import Report, TaskRecord
 from tensorgrade.notebooks import grade_id_of, is_autograded, is_locked, read_notebook, restore
 from tensorgrade.notebooks.outputs import sanitise_html
@@ -35,6 +37,8 @@ class SubmissionExporter(NotebookExporter):  # type: ignore[misc]  # nbconvert h
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._report: Report | None = None
+        # nbgrader copies what lies beside a notebook before it comes to us, and follows links.
+        self.parent.init_assignment = functools.partial(_init_vetted, self.parent, self.parent.init_assignment)
         if getattr(self.parent, "is_registered", False):
             return
         coursedir = self.parent.coursedir
@@ -67,12 +71,21 @@ class SubmissionExporter(NotebookExporter):  # type: ignore[misc]  # nbconvert h
             return handed_in
         known = self._report
         if known is None or (known.assignment, known.student) != (assignment, student):
-            from tensorgrade.fleet import (
-                grade_now,
-            )  # not above: this loads torch, and writing does not need it
+            from tensorgrade.fleet import grade_now  # not above: this loads torch, which writing does not need
 
             known = self._report = grade_now(Path(self.parent.coursedir.root), assignment, student)
         return known
+
+
+def _init_vetted(converter: Any, init_assignment: Any, assignment: str, student: str) -> None:
+    """Take nbgrader's first step on a submission, if it holds nothing that leads out of its folder."""
+    coursedir = converter.coursedir
+    folder = coursedir.format_path(coursedir.submitted_directory, student, assignment)
+    try:
+        require_regular_files(Path(folder))
+    except NotebookError as error:
+        raise GradebookError(f"submission {student}/{assignment}: {error}") from error
+    init_assignment(assignment, student)
 
 
 class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
@@ -186,7 +199,10 @@ def markdown_to_html(context: Any, source: str) -> str:
     """Render a text cell; a student's without anything that runs, loads or covers the page."""
     cell = context.get("cell") or NotebookNode()
     renderer = IPythonRenderer(escape=False, attachments=cell.get("attachments", {}), exclude_anchor_links=True)
-    rendered: str = MarkdownWithMath(renderer=renderer).render(source)
+    try:
+        rendered: str = MarkdownWithMath(renderer=renderer).render(source)
+    except Exception:  # an image whose attachment is gone, say; the text can still be read
+        return f"<pre>{html.escape(source)}</pre>"
     if is_locked(cell):
         return rendered
     return sanitise_html(rendered, links=True) or f"<pre>{html.escape(source)}</pre>"

@@ -8,38 +8,52 @@ import stat
 from pathlib import Path
 
 from tensorgrade.errors import NotebookError
-from tensorgrade.limits import MIB
+from tensorgrade.limits import MIB, Limits
 
 MAX_FILES = 1000
+MESSAGE_ROOM = 64 * 1024  # for the name and the header of the message that carries a file
 
 
-def read_files_beside(folder: Path, limit_bytes: int) -> dict[str, bytes]:
-    """By relative path, the regular files in a folder that are no notebooks.
-
-    Hidden files and symbolic links are left out: a link may point at another student's work.
+def read_files_beside(folder: Path, limits: Limits) -> dict[str, bytes]:
+    """By relative path, the files in a folder that are no notebooks and not hidden.
 
     Raises:
-        NotebookError: a file cannot be read, or there are too many or too large ones.
+        NotebookError: a file is not a regular one, cannot be read, has a name that is not UTF-8, or
+            there are too many or too large ones.
     """
     found: dict[str, bytes] = {}
-    left = limit_bytes
+    left, folders_left = limits.disk_mib * MIB // 2, MAX_FILES
     for parent, folders, names in os.walk(folder):  # does not follow links
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if name.startswith(".") or name.endswith(".ipynb"):
-                continue
+        folders_left -= len(folders)
+        for name in sorted(name for name in names if not name.startswith(".") and not name.endswith(".ipynb")):
             path = Path(parent, name)
-            content = _read_regular(path, left)
-            if content is None:
-                continue
+            content = _read_regular(path, min(left, limits.message_bytes - MESSAGE_ROOM))
             left -= len(content)
-            found[path.relative_to(folder).as_posix()] = content
-            if left < 0 or len(found) > MAX_FILES:
-                raise NotebookError(
-                    f"expected at most {MAX_FILES} files of together {limit_bytes // MIB} MiB beside the "
-                    "notebook (half of limits.disk_mib), found more"
-                )
+            found[_utf8(path.relative_to(folder).as_posix())] = content
+        if left < 0 or len(found) > MAX_FILES or folders_left < 0:
+            raise NotebookError(
+                f"expected at most {MAX_FILES} files of together {limits.disk_mib // 2} MiB beside the notebook "
+                "(half of limits.disk_mib), found more"
+            )
     return found
+
+
+def require_regular_files(folder: Path) -> None:
+    """Refuse a submission that holds anything but folders and regular files.
+
+    A link may lead to another student's work or to the grader: nbgrader copies what it leads to, and
+    gives it back as feedback. A pipe stops whoever opens it.
+
+    Raises:
+        NotebookError: names the first one.
+    """
+    for parent, folders, names in os.walk(folder):
+        for name in sorted([*folders, *names]):
+            mode = Path(parent, name).lstat().st_mode
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                kind = "a symbolic link" if stat.S_ISLNK(mode) else "no regular file"
+                raise NotebookError(f"{name!r} is {kind}; a submission holds folders and regular files only")
 
 
 def digest_of_folder(folder: Path) -> str:
@@ -56,16 +70,28 @@ def digest_of_folder(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _read_regular(path: Path, limit_bytes: int) -> bytes | None:
-    """Up to one byte more than the limit of a file; None if it is a link, a device or a pipe."""
+def _utf8(name: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise NotebookError(f"{name!r}: expected a file name in UTF-8") from None
+    return name
+
+
+def _read_regular(path: Path, limit_bytes: int) -> bytes:
+    """The content of a file, which must be a regular one."""
     try:
         # Opened without following or waiting, then looked at: nobody can exchange it in between.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            return file.read(max(limit_bytes, 0) + 1)
+                raise NotebookError(f"{path.name!r}: expected a regular file")
+            content = file.read(max(limit_bytes, 0) + 1)
     except OSError as error:
-        if path.is_symlink():
-            return None
-        raise NotebookError(f"{path.name}: cannot be read ({error.strerror})") from error
+        raise NotebookError(f"{path.name!r}: cannot be read ({error.strerror})") from error
+    if len(content) > limit_bytes:
+        raise NotebookError(
+            f"{path.name!r}: larger than the {max(limit_bytes, 0) / MIB:.0f} MiB that are left for files beside the "
+            "notebook (limits.message_mib for one, half of limits.disk_mib for all)"
+        )
+    return content

@@ -17,12 +17,11 @@ import nbformat
 
 import tensorgrade
 from tensorgrade.course import Assignment, Submission
-from tensorgrade.errors import GraderError, NotebookError
-from tensorgrade.grading.files import digest_of_folder, read_files_beside
+from tensorgrade.errors import GraderError, NotebookError, PlatformError
+from tensorgrade.grading.files import digest_of_folder, read_files_beside, require_regular_files
 from tensorgrade.grading.plugin import GraderPlugin
 from tensorgrade.grading.records import CheckRecord, Provenance, Report, Status, TaskRecord
 from tensorgrade.grading.run import run_checks
-from tensorgrade.limits import MIB
 from tensorgrade.notebooks import GradeCell, cells_to_run, grade_cells, read_notebook, restore, with_outputs
 from tensorgrade.sandbox.template import LEVEL, Template
 from tensorgrade.student import Session
@@ -69,21 +68,32 @@ class Grader:
     def grade(self, submission: Submission) -> Report:
         """Grade one submission; whatever the student's files hold ends in the report."""
         started = time.monotonic()
-        key = self.key(submission)
-        report = Report(self.assignment.name, submission.student, "graded", provenance=self._provenance, key=key)
+        report = Report(self.assignment.name, submission.student, "unreadable", provenance=self._provenance)
         where = f"submission {submission.student}/{self.assignment.name}"
         try:
+            require_regular_files(submission.folder)
+            report = replace(report, key=self.key(submission))
             notebooks = self._read_submission(submission)
             if not notebooks:
                 return replace(report, status="missing", error=f"{where}: {self._what_is_missing(submission)}")
             # The instructor's data files replace a student's of the same name.
             files = self._files_beside(submission.folder) | self._data
+            records, executed = self._run(notebooks, files)
         except NotebookError as error:
-            return replace(report, status="unreadable", error=f"{where}: {error}")
-        records, executed = self._run(notebooks, files)
+            return replace(report, error=f"{where}: {error}")
+        except PlatformError:
+            raise
+        except Exception as error:  # whatever one submission brings about, the others are graded
+            return replace(report, error=f"{where}: could not be graded: {type(error).__name__}: {error}")
         checks = self._with_broken(records)
-        seconds = time.monotonic() - started
-        return replace(report, seconds=seconds, tasks=self._points(checks), checks=checks, notebooks=executed)
+        return replace(
+            report,
+            status="graded",
+            seconds=time.monotonic() - started,
+            tasks=self._points(checks),
+            checks=checks,
+            notebooks=executed,
+        )
 
     def _check_grade_cells(self) -> None:
         names = [cell.name for cell in self.cells]
@@ -108,7 +118,7 @@ class Grader:
         }
 
     def _files_beside(self, folder: Path) -> dict[str, bytes]:
-        return read_files_beside(folder, self.assignment.limits.disk_mib * MIB // 2)
+        return read_files_beside(folder, self.assignment.limits)
 
     def _what_is_missing(self, submission: Submission) -> str:
         expected = " and ".join(f"{name}.ipynb" for name in self._sources)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import random
 from collections import Counter
 from collections.abc import Generator, Mapping
@@ -114,8 +115,9 @@ class GraderPlugin:
             return
         self.problems.append(f"{where}: {problem}.")
 
-    def _seed(self, name: str) -> int:
-        text = f"{self.assignment}\0{name}".encode()
+    def _seed(self, name: str, side: str = "grader") -> int:
+        """A check's seed. The student's side has one of its own, from which this one cannot be found."""
+        text = f"{side}\0{self.assignment}\0{name}".encode()
         return int.from_bytes(hmac.digest(self.secret, text, hashlib.sha256)[:SEED_BYTES], "big")
 
     @pytest.fixture
@@ -123,7 +125,7 @@ class GraderPlugin:
         """The submission's code, with the budget of one check."""
         plan = self.planned[request.node.name]
         session = self.sessions[plan.task]
-        session.begin_check(plan.seed)
+        session.begin_check(self._seed(plan.name, "student"))
         return Student(session)
 
     @pytest.fixture
@@ -189,4 +191,12 @@ def _task_of(item: pytest.Item) -> str | None:
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    return {str(name): float(value) for name, value in metrics.items()}
+    return {str(name): _number(value) for name, value in metrics.items()}
+
+
+def _number(value: Any) -> float:
+    """A metric as a number; what a student's code returned may be anything."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return math.nan

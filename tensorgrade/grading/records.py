@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -44,6 +45,10 @@ class CheckRecord:
     rationale: str | None = None
     seed: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
+
+    def finite_metrics(self) -> dict[str, float | None]:
+        """The metrics for JSON, which has no NaN: a reader other than Python's would refuse the document."""
+        return {name: value if math.isfinite(value) else None for name, value in self.metrics.items()}
 
 
 @dataclass(frozen=True)
@@ -148,5 +153,5 @@ def _check_json(check: CheckRecord) -> dict[str, Any]:
         "weight": check.weight,
         "seconds": round(check.seconds, 3),
         "hint": check.hint,
-        "metrics": check.metrics,
+        "metrics": check.finite_metrics(),
     }

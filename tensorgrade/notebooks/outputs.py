@@ -35,7 +35,9 @@ _VOID_TAGS = {"br", "hr", "img"}
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)")
 _DATA_IMAGE = re.compile(r"data:image/(png|jpeg);base64,([A-Za-z0-9+/=\s]+)")
 # MathJax, which nbgrader's pages load, makes links and attributes out of these commands.
-_MATHJAX_MARKUP = re.compile(r"\\(href|url|require|style|class|cssId|data|unicode|html[A-Za-z]*)(?![A-Za-z])")
+_MATHJAX_MARKUP = re.compile(
+    r"\\(href|url|require|style|class|cssId|data|unicode|mmlToken|bbox|enclose|html[A-Za-z]*)(?![A-Za-z])"
+)
 # Codes 38 and 48 take a colour after them; one that is cut short raises in nbconvert's ansi2html.
 _BYTE = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
 _CODE = rf"(?:[34]8;5;{_BYTE}|[34]8;2;{_BYTE};{_BYTE};{_BYTE}|(?!0?[34]8[;m])\d{{1,3}})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -48,6 +47,4 @@ def read_staff_json(path: Path) -> Report | None:
 
 
 def _check(check: CheckRecord) -> dict[str, Any]:
-    # JSON has no NaN, and a reader other than Python's would refuse the whole file.
-    metrics = {name: value if math.isfinite(value) else None for name, value in check.metrics.items()}
-    return {**asdict(check), "status": check.status.value, "metrics": metrics}
+    return {**asdict(check), "status": check.status.value, "metrics": check.finite_metrics()}

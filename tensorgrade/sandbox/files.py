@@ -23,6 +23,8 @@ INNER_MODULES = (
     "errors.py",
     "limits.py",
     "wire.py",
+    "checks/__init__.py",  # a student may call them; they hold nothing secret
+    "checks/closeness.py",
     "sandbox/__init__.py",
     "sandbox/namespaces.py",
     "sandbox/rlimits.py",

@@ -6,7 +6,9 @@ The order matters: namespaces, then mounts (which need power over them), then th
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import platform
 import signal
 from pathlib import Path
 
@@ -18,6 +20,8 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
 LAST_CAPABILITY = 63
+KEYCTL_JOIN_SESSION_KEYRING = 1
+KEYCTL_NUMBERS = {"x86_64": 250, "aarch64": 219}
 CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -41,6 +45,20 @@ def enter_namespaces() -> None:
     Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
     Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
     _mount("none", "/", None, MS_REC | MS_PRIVATE)
+
+
+def join_new_keyring() -> None:
+    """Leave the session keyring that was inherited (ref: keyctl(2), session-keyring(7)).
+
+    Stops: a submission that stores what it saw in the kernel, for the next one to read.
+    """
+    number = KEYCTL_NUMBERS.get(platform.machine())
+    if number is None:
+        raise OSError(f"the number of the system call keyctl on {platform.machine()} is not known")
+    if _libc.syscall(number, KEYCTL_JOIN_SESSION_KEYRING, None) == -1:
+        error = ctypes.get_errno()
+        if error not in (errno.ENOSYS, errno.EPERM):  # without the call, or without leave, there is no keyring
+            raise OSError(error, f"keyctl: {os.strerror(error)}")
 
 
 def mount_own_folders(limits: Limits) -> None:

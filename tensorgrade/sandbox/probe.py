@@ -71,7 +71,7 @@ def _try(template: Template, boundary: Boundary, places: dict[str, str]) -> Find
 
 
 def _run(worker: Worker, source: str) -> object:
-    worker.request(("begin", {}))
+    worker.request(("begin",))
     worker.allow(LIMITS.cell_cpu_seconds)
     reply = worker.request(("run", 1, f"crossed = 'the attempt did not finish'\n{source}"))
     if reply[1] is not True:
@@ -82,7 +82,7 @@ def _run(worker: Worker, source: str) -> object:
 def _try_time_limit(template: Template) -> Finding:
     worker = template.fork(LIMITS)
     try:
-        worker.request(("begin", {}))
+        worker.request(("begin",))
         worker.allow(0.3)
         worker.request(("run", 1, "while True: pass"))
     except WorkerLost as loss:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from tensorgrade.errors import SandboxError, WireError, WorkerLost
-from tensorgrade.limits import Limits
+from tensorgrade.limits import MIB, Limits
 from tensorgrade.wire import Channel, Handle, decode, encode
 
 WALL_FACTOR = 3
 SECONDS_TO_END = 2.0
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SCM_CREDENTIALS = 2  # ref: unix(7); Python's socket module has no name for it
 HELLO = b"hello"
 
@@ -40,12 +41,13 @@ class Worker:
         self.channel = Channel(connection, limits.message_bytes, self._watch)
         self._reap = reap
         self._closed = False
+        self._size_before = max(_usage(self.process_id)[1], default=0)
         self.allow(limits.check_cpu_seconds)
 
     def allow(self, cpu_seconds: float) -> None:
         """Start a new budget: this much CPU time from now, and three times that by the wall clock."""
         self.cpu_seconds = cpu_seconds
-        self._cpu_before = _cpu_seconds(self.process_id)
+        self._cpu_before, _ = _usage(self.process_id)
         self._waited = 0.0
 
     def request(self, message: tuple[Any, ...], as_handle: Callable[[Any], Handle] | None = None) -> tuple[Any, ...]:
@@ -87,11 +89,18 @@ class Worker:
 
     def _watch(self) -> None:
         """End the wait when a budget is used up."""
-        used = _cpu_seconds(self.process_id) - self._cpu_before
+        cpu_seconds, sizes = _usage(self.process_id)
+        used = cpu_seconds - self._cpu_before
+        # Each process began with the template's pages, which all of them share.
+        memory_bytes = sum(max(0, size - self._size_before) for size in sizes)
         waited = self._waited + time.monotonic() - self._asked
         if used > self.cpu_seconds:
             self.close()
             raise WorkerLost("TIMED_OUT", f"stopped after {used:.1f} s of CPU time (limit {self.cpu_seconds:g} s)")
+        if memory_bytes > self.limits.memory_mib * MIB:
+            self.close()
+            limit_mib = self.limits.memory_mib
+            raise WorkerLost("OUT_OF_MEMORY", f"stopped: its processes took more than {limit_mib} MiB together")
         if waited > WALL_FACTOR * self.cpu_seconds:
             self.close()
             limit = WALL_FACTOR * self.cpu_seconds
@@ -106,7 +115,7 @@ class Worker:
             return WorkerLost("BAD_REPLY", "the code closed the channel to the grader")
         if status == 128 + signal.SIGKILL:
             return WorkerLost("OUT_OF_MEMORY", "the process was killed, most likely for lack of memory")
-        if status > 128:
+        if status - 128 in {number.value for number in signal.Signals}:
             return WorkerLost("KILLED", f"the process crashed ({signal.Signals(status - 128).name})")
         return WorkerLost("EXITED", f"the code ended its own process (exit status {status})")
 
@@ -123,12 +132,22 @@ def _receive_hello(connection: socket.socket) -> int:
     return process_id
 
 
-def _cpu_seconds(process_id: int) -> float:
-    """CPU time of a process and of its children that ended (ref: proc_pid_stat(5)); 0 when it is gone."""
-    try:
-        stat = Path(f"/proc/{process_id}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    # The name, field 2, is in parentheses and may hold anything.
-    fields = stat.rpartition(")")[2].split()
-    return sum(int(field) for field in fields[11:15]) / TICKS_PER_SECOND
+def _usage(process_id: int) -> tuple[float, list[int]]:
+    """CPU seconds of a process and all below it together, and the resident bytes of each.
+
+    All of a worker's processes are below it, because it is the first of its pid namespace.
+    """
+    cpu, resident = 0.0, []
+    open_ids = [process_id]
+    while open_ids:
+        folder = Path(f"/proc/{open_ids.pop()}")
+        try:
+            # The name, field 2, is in parentheses and may hold anything (ref: proc_pid_stat(5)).
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            cpu += sum(int(field) for field in fields[11:15]) / TICKS_PER_SECOND
+            resident.append(int(fields[21]) * PAGE_BYTES)
+            for task in (folder / "task").iterdir():
+                open_ids += [int(child) for child in (task / "children").read_text().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+    return cpu, resident

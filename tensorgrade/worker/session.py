@@ -3,7 +3,8 @@
 ==========================================  ====================================
 request                                     reply
 ==========================================  ====================================
-``("begin", {name: bytes})``                ``("value", None)``
+``("file", name, bytes)``                   ``("value", None)``
+``("begin",)``                              ``("value", None)``
 ``("run", number, source)``                 ``("ran", succeeded, outputs)``
 ``("seed", number)``                        ``("value", None)``
 ``("get", name)``                           ``("value", value)`` or an error
@@ -38,7 +39,7 @@ from tensorgrade.worker.shell import CELL_NAME, Shell
 
 SUBMISSION = Path("/submission")
 WORK = Path("/tmp/work")  # noqa: S108 - the worker's own tmpfs
-MAX_FRAMES = 20
+MAX_FRAMES, MAX_MESSAGE = 20, 2000
 
 
 def serve(shell: Shell, limits: Limits, connection: socket.socket) -> None:
@@ -46,11 +47,10 @@ def serve(shell: Shell, limits: Limits, connection: socket.socket) -> None:
     namespaces.mount_own_folders(limits)
     connection.sendall(b"hello")  # the kernel adds who we are
     channel = Channel(connection, limits.message_bytes)
-    match decode(channel.receive()):
-        case ("begin", dict(files)):
-            _settle(files, limits)
-        case _:
-            raise ValueError("expected 'begin'")
+    WORK.mkdir()
+    while _take(decode(channel.receive())):
+        channel.send(encode(("value", None)))
+    _settle(limits)
     channel.send(encode(("value", None)))
     session = _Session(shell, limits)
     while True:
@@ -61,16 +61,26 @@ def serve(shell: Shell, limits: Limits, connection: socket.socket) -> None:
         channel.send(session.answer(request))
 
 
-def _settle(files: dict[str, bytes], limits: Limits) -> None:
-    """Put the files in place, then give up the power to change anything about it."""
-    WORK.mkdir()
-    for name, content in files.items():
-        path = SUBMISSION / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+def _take(request: Any) -> bool:
+    """Put a file in place; returns whether more may come.
+
+    Imports find the file that is sealed; the copy in the working directory is the student's to change.
+    """
+    match request:
+        case ("file", str(name), bytes(content)):
+            for folder in (SUBMISSION, WORK):
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            return True
+        case ("begin",):
+            return False
+    raise ValueError("expected a file, or 'begin'")
+
+
+def _settle(limits: Limits) -> None:
+    """Give up the power to change what was handed in, and every other one."""
     namespaces.seal(str(SUBMISSION))
-    for path in SUBMISSION.iterdir():
-        (WORK / path.name).symlink_to(path)
     rlimits.apply_rlimits(limits)
     namespaces.drop_powers()
     nowhere = os.open("/dev/null", os.O_RDWR)
@@ -78,12 +88,19 @@ def _settle(files: dict[str, bytes], limits: Limits) -> None:
         os.dup2(nowhere, descriptor)
     os.close(nowhere)
     os.chdir(WORK)
-    sys.path.append(str(SUBMISSION))  # last: a student's torch.py must not replace torch
+    sys.path += [str(SUBMISSION), str(WORK)]  # last: a student's torch.py must not replace torch
+    torch.set_num_interop_threads = _do_nothing  # it may be called once only, and was
+    torch.compile = _leave_as_it_is  # compiling takes longer than a check may
     tensorgrade.check = _do_nothing  # grade cells are not run here
 
 
 def _do_nothing(*_: object, **__: object) -> None:
     """The stand-in for `tensorgrade.check` while a submission is graded."""
+
+
+def _leave_as_it_is(model: Any = None, **_: object) -> Any:
+    """The stand-in for `torch.compile`, as a function and as a decorator with options."""
+    return _leave_as_it_is if model is None else model
 
 
 class _Session:
@@ -138,7 +155,7 @@ def seed(number: int) -> None:
 
 def _describe(error: BaseException) -> tuple[str, str, str, tuple[tuple[int, int], ...]]:
     try:
-        message = str(error)[:2000]
+        message = str(error)[:MAX_MESSAGE]
     except BaseException:
         message = ""
     return ("error", str(type(error).__name__)[:100], message, _frames(error.__traceback__))

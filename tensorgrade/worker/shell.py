@@ -67,6 +67,18 @@ class Stream(io.TextIOBase):
         self.shell = shell
         self.stream_name = name
 
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """What programs ask a stream for before they write."""
+        return "utf-8"
+
+    def fileno(self) -> int:
+        """The descriptor for programs that insist on one; it leads nowhere."""
+        return 1
+
+    def reconfigure(self, **_: Any) -> None:
+        """There is nothing to configure."""
+
     def write(self, text: str) -> int:
         """Keep the text."""
         self.shell.outputs.add_text(self.stream_name, str(text))

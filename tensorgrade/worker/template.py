@@ -60,6 +60,7 @@ def _fork(shell: Shell, limits: Limits, connection: int, control: socket.socket)
 def _keep(shell: Shell, limits: Limits, connection: socket.socket) -> int:
     """Enter the namespaces, fork the worker into them, and wait for it."""
     namespaces.enter_namespaces()
+    namespaces.join_new_keyring()
     worker = os.fork()
     if worker == 0:
         try:
