@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -252,6 +254,27 @@ def test_names_that_nbgrader_cannot_store_do_not_stop_the_others(course: Path) -
     assert "tensorgrade: student 'b[red]ob': nbgrader needs names without" in done.stderr
     assert "b[red]ob" in done.stdout
     assert sorted(saved_points(course)) == ["ann", "cat", "dan é"]
+
+
+def test_interrupting_keeps_what_was_graded(course: Path) -> None:
+    """Ctrl-C while a submission runs ends with one sentence; the submissions before it are in the gradebook."""
+    notebook = nbformat.read(course / "submitted" / "ann" / "tiny" / "tiny.ipynb", as_version=4)
+    notebook.cells[2].source = "import time; time.sleep(60)"
+    (course / "submitted" / "zed" / "tiny").mkdir(parents=True)
+    nbformat.write(notebook, course / "submitted" / "zed" / "tiny" / "tiny.ipynb")
+    command = [str(Path(sys.executable).with_name("tensorgrade")), "grade", "tiny"]
+    grading = subprocess.Popen(command, cwd=course, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    last = course / "autograded" / "dan é" / "tiny" / "staff-report.json"
+    deadline = time.monotonic() + 60
+    while not last.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)
+    os.killpg(grading.pid, signal.SIGINT)  # as a terminal does
+    complaints = grading.communicate(timeout=30)[1]
+    assert grading.returncode == 1
+    assert complaints.splitlines()[-1] == "tensorgrade: interrupted. What was graded before stays in the gradebook."
+    assert "Traceback" not in complaints
+    assert saved_points(course) == POINTS
 
 
 def test_links_lead_nowhere(course: Path) -> None:

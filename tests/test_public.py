@@ -58,7 +58,7 @@ def test_exceptions_show_message_and_line(checks: Path) -> None:
 def test_missing_function_is_named(checks: Path) -> None:
     """A name that no cell has defined yet is said to be missing."""
     (record,) = run_public_checks("double", {}, checks)
-    assert str(record.hint).startswith("double is not defined")
+    assert record.hint == "double is not defined: the cell that defines it is missing, or raised an error."
 
 
 def test_edited_checks_are_read_afresh(checks: Path) -> None:

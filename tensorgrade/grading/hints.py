@@ -32,7 +32,9 @@ def hint_for(error: BaseException | None, *, in_notebook: bool = False) -> str |
         return None
     hint = _hint(error)
     details = str(error).strip()
-    return f"{hint}\n{details}" if in_notebook and details and details != hint else hint
+    if not in_notebook or not details or isinstance(error, NotDefinedError):
+        return hint
+    return details if details.startswith(hint.rstrip(".")) else f"{hint}\n{details}"
 
 
 def _hint(error: BaseException) -> str:

@@ -134,4 +134,5 @@ def _start(control: int) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         cwd="/",
+        start_new_session=True,  # Ctrl-C is for the grader, which then ends the template
     )
