@@ -116,10 +116,13 @@ class Session:
 
     def _run_cell(self, worker: Worker, position: int) -> bool:
         """Run one cell, unless it is known to take its worker down; returns whether the worker is still there."""
-        if position in self.lost or len(self.lost) >= MAX_LOST_CELLS:
+        has_run = position in self.outputs
+        if position in self.lost or (len(self.lost) >= MAX_LOST_CELLS and not has_run):
             return True
         if self._cell_seconds > self._limits.notebook_seconds:
-            self.lost[position] = WorkerLost("TIMED_OUT", "not run: the cells before it took all the time there is")
+            if not has_run:
+                text = "not run: the cells before it took all the time there is"
+                self.lost[position] = WorkerLost("TIMED_OUT", text)
             return True
         started = time.monotonic()
         try:
