@@ -10,7 +10,7 @@ code    leaf                payload
 ======  ==================  =========================================================
 1       torch.Tensor        dtype code (u8), ndim (u8), ndim sizes (u64), raw values
 2       numpy.ndarray       the same
-3       Handle              msgpack: (number, type name)
+3       Handle              its number (u64)
 4       int beyond 64 bits  little-endian two's complement
 5       complex             two float64
 ======  ==================  =========================================================
@@ -57,12 +57,10 @@ class Handle:
     """An object that stays on the student's side.
 
     Attributes:
-        number: the student's side knows the object by it.
-        type_name: what the student's side calls its class; for messages only.
+        number: the student's side knows the object by it; nothing else about it crosses.
     """
 
     number: int
-    type_name: str
 
 
 LEAVES = (type(None), bool, int, float, complex, str, bytes, torch.Tensor, np.ndarray, Handle)
@@ -205,7 +203,7 @@ def _pack_leaf(packer: Any, value: Any, as_handle: Callable[[Any], Handle] | Non
     elif isinstance(value, np.ndarray) and value.dtype.name in DTYPES:
         packer.pack_ext_type(ARRAY, _header(value.dtype.name, value.shape) + value.tobytes())
     elif isinstance(value, Handle):
-        packer.pack_ext_type(HANDLE, msgpack.packb((value.number, value.type_name[:100])))
+        packer.pack_ext_type(HANDLE, struct.pack("<Q", value.number))
     elif as_handle is not None:
         _pack_leaf(packer, as_handle(value), None)
     else:
@@ -294,20 +292,12 @@ def _read_leaf(code: int, payload: bytes) -> Any:
     if code in (TENSOR, ARRAY):
         return _read_tensor(bytes(payload), as_array=code == ARRAY)
     if code == HANDLE:
-        return _read_handle(payload)
+        return Handle(*struct.unpack("<Q", payload))
     if code == BIG_INT and len(payload) <= MAX_INT_BYTES:
         return int.from_bytes(payload, "little", signed=True)
     if code == COMPLEX:
         return complex(*struct.unpack("<dd", payload))
     raise WireError(f"wire: unknown extension type {code}")
-
-
-def _read_handle(payload: bytes) -> Handle:
-    fields = msgpack.unpackb(payload, raw=False, max_array_len=2, max_map_len=0)
-    match fields:
-        case [int(number), str(type_name)] if len(type_name) <= 100:
-            return Handle(number, type_name)
-    raise WireError("wire: not a handle")
 
 
 def _read_tensor(payload: bytes, *, as_array: bool) -> torch.Tensor | np.ndarray[Any, Any]:

@@ -66,4 +66,4 @@ class Objects:
     def _handle(self, value: Any) -> Handle:
         number = next(self._numbers)
         self._by_number[number] = value
-        return Handle(number, str(getattr(type(value), "__name__", "object")))
+        return Handle(number)
