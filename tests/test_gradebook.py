@@ -18,7 +18,7 @@ from nbgrader.api import Gradebook
 
 from tensorgrade.course import Course
 from tensorgrade.errors import GradebookError
-from tensorgrade.gradebook import Recorder, generate_feedback, generate_release, write_report
+from tensorgrade.gradebook import Recorder, generate_feedback, generate_release
 from tensorgrade.grading.records import CheckRecord, Provenance, Report, Status, TaskRecord
 from tensorgrade.notebooks import read_notebook, restore, student_version, with_outputs
 
@@ -53,6 +53,11 @@ def fresh_course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Course:
     course = Course.at(tmp_path / "course")
     submit(course, "ada")
     return course
+
+
+def write_report(course: Course, report: Report) -> None:
+    """Store one report."""
+    Recorder(course).write_report(report)
 
 
 def submit(course: Course, student: str, why: str = "Because.") -> Path:

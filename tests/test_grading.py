@@ -488,3 +488,19 @@ def test_wrong_settings_name_file_and_key(tiny: Assignment, settings: str, messa
     with pytest.raises(UsageError, match=message) as caught:
         _ = tiny.course.assignment("tiny").limits
     assert str(tiny.settings_file) in str(caught.value)
+
+
+def test_key_follows_what_decides_and_nothing_else(tiny: Assignment, template: Template) -> None:
+    """The key of a report changes with the submission, the grader and the secret, not with compiled files."""
+    submission = submit(tiny, RIGHT)
+    keys = [Grader(tiny, template).key(submission)]
+    (tiny.source / "__pycache__").mkdir()
+    (tiny.source / "__pycache__" / "x.pyc").write_bytes(b"compiled")
+    assert Grader(tiny, template).key(submission) == keys[0]
+    (submission.folder / "data.csv").write_text("1")
+    keys.append(Grader(tiny, template).key(submission))
+    hide(tiny, BROKEN_CHECK)
+    keys.append(Grader(tiny, template).key(submission))
+    (tiny.course.root / ".tensorgrade" / "secret").unlink()
+    keys.append(Grader(tiny, template).key(submission))
+    assert len(set(keys)) == 4

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.exc import SAWarning
 
-from tensorgrade.gradebook.recorder import Recorder, generate_feedback, generate_release, write_report
+from tensorgrade.gradebook.recorder import Recorder, generate_feedback, generate_release
 from tensorgrade.gradebook.register import register_assignment
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "generate_feedback",
     "generate_release",
     "register_assignment",
-    "write_report",
 ]
 
 _NBGRADER = "nbgrader.preprocessors."

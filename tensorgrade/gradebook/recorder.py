@@ -171,11 +171,6 @@ def _kept_on_failure(folder: Path) -> Iterator[None]:
     shutil.rmtree(backup, ignore_errors=True)
 
 
-def write_report(course: Course, report: Report) -> None:
-    """Write one submission's outputs and points; for many, keep a `Recorder`."""
-    Recorder(course).write_report(report)
-
-
 def generate_release(course: Course, assignment: str) -> None:
     """Make the student version of an assignment."""
     Recorder(course).generate_release(assignment)

@@ -57,10 +57,13 @@ def require_regular_files(folder: Path) -> None:
 
 
 def digest_of_folder(folder: Path) -> str:
-    """Content hash of everything in a folder, by name; of links, pipes and devices the name only."""
+    """Content hash of everything in a folder, by name; of links, pipes and devices the name only.
+
+    What Python compiles for itself is left out: it appears whenever a module is first imported.
+    """
     digest = hashlib.sha256()
     for parent, folders, names in os.walk(folder):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
         for name in sorted(names):
             path = Path(parent, name)
             digest.update(f"{path.relative_to(folder)}\0".encode(errors="surrogateescape"))
