@@ -264,7 +264,10 @@ def test_grade_cell_without_checks_is_one_clear_error(tiny: Assignment, template
     """A grade cell that no check belongs to stops the run."""
     for name in ("test_public.py", "test_hidden.py"):
         (tiny.graders / name).write_text("")
-    with pytest.raises(GraderError, match=r'no check belongs to grade cell "double"\. Add one or remove the cell'):
+    with pytest.raises(
+        GraderError,
+        match=r'^graders/tiny/test_hidden.py: no check belongs to grade cell "double"\. Add one or remove the cell',
+    ):
         Grader(tiny, template)
 
 

@@ -77,7 +77,9 @@ class GraderPlugin:
         covered = {record.task for record in self.planned.values()}
         for task in self.tasks:
             if task not in covered and not self.problems:
-                self.problems.append(f'no check belongs to grade cell "{task}". Add one or remove the cell.')
+                self.problems.append(
+                    f'test_hidden.py: no check belongs to grade cell "{task}". Add one or remove the cell.'
+                )
         if self.problems:
             items.clear()
         items.sort(key=lambda item: self.tasks.index(self.planned[item.name].task))
