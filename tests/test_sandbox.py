@@ -86,7 +86,7 @@ def test_every_boundary_holds() -> None:
 
 
 def test_a_probe_sees_an_open_boundary(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the network of this machine left in, the probe says that the network is not cut off."""
+    """With a folder in the sandbox that should not be there, the probe says so."""
     closed = files.bwrap_arguments
 
     def with_home(binds: tuple[files.Bind, ...], command: list[str]) -> list[str]:
@@ -311,3 +311,17 @@ def test_failing_sandbox_refuses_to_run(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("tensorgrade.sandbox.template.bwrap_arguments", lambda *_: refused)
     with Template() as broken, pytest.raises(SandboxError, match="no/such/folder"):
         broken.fork(Limits())
+
+
+def test_refused_confinement_says_which_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the machine refuses a step of a worker's confinement, the error names it and no code runs."""
+    whole = files.bwrap_arguments
+
+    def without_submission(binds: tuple[files.Bind, ...], command: list[str]) -> list[str]:
+        arguments = whole(binds, command)
+        place = arguments.index("/submission")
+        return [*arguments[: place - 1], *arguments[place + 1 :]]
+
+    monkeypatch.setattr("tensorgrade.sandbox.template.bwrap_arguments", without_submission)
+    with Template() as broken, pytest.raises(SandboxError, match=r"mount /submission: No such file.*Refusing"):
+        broken.fork(QUICK)

@@ -17,7 +17,7 @@ from tensorgrade.limits import Limits
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
-MS_REC, MS_PRIVATE = 0x4000, 0x40000
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
 LAST_CAPABILITY = 63
 KEYCTL_JOIN_SESSION_KEYRING = 1
@@ -40,11 +40,11 @@ def enter_namespaces() -> None:
     """
     uid, gid = os.getuid(), os.getgid()
     flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP
-    _check(_libc.unshare(flags), "unshare")
+    unshare(flags)
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
     Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
-    _mount("none", "/", None, MS_REC | MS_PRIVATE)
+    mount("none", "/", None, MS_REC | MS_PRIVATE)
 
 
 def join_new_keyring() -> None:
@@ -68,13 +68,13 @@ def mount_own_folders(limits: Limits) -> None:
     """
     options = f"size={limits.disk_mib}m,nr_inodes=20000,mode=700"
     for folder in ("/tmp", "/dev/shm", "/submission"):  # noqa: S108 - inside the sandbox
-        _mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, options)
-    _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, options)
+    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 
 def seal(folder: str) -> None:
     """Make a folder read-only for good: what was handed in stays as it was."""
-    _mount("tmpfs", folder, None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV)
+    mount("tmpfs", folder, None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV)
 
 
 def drop_powers() -> None:
@@ -102,7 +102,22 @@ def _check_powerless() -> None:
         raise PermissionError(f"capabilities left after dropping all: {left}")
 
 
-def _mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
+def unshare(flags: int) -> None:
+    """Enter new namespaces of the given kinds.
+
+    Source: unshare(2).
+    """
+    _check(_libc.unshare(flags), "unshare")
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
+    """Change what this process and its children see at a place.
+
+    Raises:
+        OSError: the kernel refused; names the place.
+
+    Source: mount(2).
+    """
     result = _libc.mount(
         source.encode(),
         target.encode(),

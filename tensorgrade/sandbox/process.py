@@ -22,6 +22,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SCM_CREDENTIALS = 2  # ref: unix(7); Python's socket module has no name for it
 HELLO = b"hello"
+MAX_REASON_BYTES = 500
 
 
 class Worker:
@@ -124,10 +125,14 @@ def _receive_hello(connection: socket.socket) -> int:
     """The worker's process id as this machine counts it, vouched for by the kernel (ref: unix(7))."""
     connection.settimeout(10)
     room = socket.CMSG_SPACE(struct.calcsize("iII"))
-    data, ancillary, _, _ = connection.recvmsg(len(HELLO), room)
+    data, ancillary, _, _ = connection.recvmsg(MAX_REASON_BYTES, room)
     credentials = [c for level, kind, c in ancillary if (level, kind) == (socket.SOL_SOCKET, SCM_CREDENTIALS)]
     if data != HELLO or not credentials:
-        raise SandboxError(f"sandbox: a worker did not start: {data!r}. `tensorgrade doctor` tries each boundary.")
+        reason = data.decode(errors="replace") or "it gave no reason"
+        raise SandboxError(
+            f"sandbox: a worker did not start: {reason}. Refusing to run student code; "
+            "`tensorgrade doctor` tries each boundary."
+        )
     process_id: int = struct.unpack("iII", credentials[0])[0]
     return process_id
 

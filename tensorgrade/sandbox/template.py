@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -122,7 +121,7 @@ def _start(control: int) -> subprocess.Popen[bytes]:
     if os.getuid() == 0:
         staged = tuple(Bind(launch.STAGE / bind.inside.lstrip("/"), bind.inside) for bind in binds)
         stage = [f"{bind.outside}={place.outside}" for bind, place in zip(binds, staged, strict=True)]
-        launcher = [sys.executable, "-I", str(Path(launch.__file__)), str(SANDBOX_UID), *stage, "--"]
+        launcher = [sys.executable, "-I", "-m", launch.__name__, str(SANDBOX_UID), *stage, "--"]
         arguments = [*launcher, *bwrap_arguments(staged, command)]
     else:
         arguments = bwrap_arguments(binds, command)

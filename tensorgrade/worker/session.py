@@ -23,7 +23,8 @@ import random
 import socket
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ MAX_FRAMES, MAX_MESSAGE = 20, 2000
 
 def serve(shell: Shell, limits: Limits, connection: socket.socket) -> None:
     """Serve one submission until the other side closes the connection."""
-    namespaces.mount_own_folders(limits)
+    with saying_why(connection):
+        namespaces.mount_own_folders(limits)
     connection.sendall(b"hello")  # the kernel adds who we are
     channel = Channel(connection, limits.message_bytes)
     WORK.mkdir()
@@ -59,6 +61,16 @@ def serve(shell: Shell, limits: Limits, connection: socket.socket) -> None:
         except EOFError:
             return
         channel.send(session.answer(request))
+
+
+@contextmanager
+def saying_why(connection: socket.socket) -> Iterator[None]:
+    """Tell the grader which step of the confinement this machine refused; nothing of a student has run yet."""
+    try:
+        yield
+    except OSError as error:
+        connection.sendall(str(error).encode())
+        raise
 
 
 def _take(request: Any) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 from tensorgrade.limits import Limits
 from tensorgrade.sandbox import namespaces
 from tensorgrade.wire import decode, encode
-from tensorgrade.worker.session import serve
+from tensorgrade.worker.session import saying_why, serve
 from tensorgrade.worker.shell import Shell
 
 CONTROL_BYTES = 4096
@@ -59,8 +59,9 @@ def _fork(shell: Shell, limits: Limits, connection: int, control: socket.socket)
 
 def _keep(shell: Shell, limits: Limits, connection: socket.socket) -> int:
     """Enter the namespaces, fork the worker into them, and wait for it."""
-    namespaces.enter_namespaces()
-    namespaces.join_new_keyring()
+    with saying_why(connection):
+        namespaces.enter_namespaces()
+        namespaces.join_new_keyring()
     worker = os.fork()
     if worker == 0:
         try:
