@@ -1,13 +1,12 @@
-"""The only door from the shell."""
+"""`tensorgrade grade`."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -15,121 +14,21 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tensorgrade import __version__
+from tensorgrade.cli.words import complain, course_option, shown
 from tensorgrade.course import Assignment, Course, Submission
-from tensorgrade.errors import GradebookError, TensorgradeError, UsageError
+from tensorgrade.errors import GradebookError, UsageError
 
 if TYPE_CHECKING:
     from tensorgrade.gradebook import Recorder
     from tensorgrade.grading.records import Report, TaskRecord
 
-# Each command imports what it needs when it runs: `--help` must not wait for torch.
 
-
-def main() -> None:
-    """Run the command line; every expected error is one sentence and an exit code."""
-    try:
-        sys.exit(commands(standalone_mode=False))
-    except click.exceptions.Abort:
-        _stop("interrupted. What was graded before stays in the gradebook.", 1)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except UsageError as error:
-        _stop(str(error), 2)
-    except TensorgradeError as error:
-        _stop(str(error), 1)
-
-
-def _stop(message: str, code: int) -> None:
-    _complain(message)
-    sys.exit(code)
-
-
-def _complain(message: str) -> None:
-    click.echo(f"tensorgrade: {_shown(message)}", err=True)
-
-
-def _shown(text: str) -> str:
-    """A text that any terminal can show; file names may hold anything but a slash."""
-    plain = text.encode("utf-8", "backslashreplace").decode()
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in plain)
-
-
-def _course_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    folder = click.Path(exists=True, file_okay=False, path_type=Path)
-    return click.option(
-        "--course",
-        "folder",
-        type=folder,
-        default=".",
-        metavar="DIR",
-        help="The course directory (default: here).",
-    )(command)
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="tensorgrade")
-def commands() -> None:
-    """Autograded deep-learning assignments whose grades cannot be faked.
-
-    \b
-    In a course directory:
-      tensorgrade doctor                what this machine can enforce
-      tensorgrade release attention     make the student version
-      tensorgrade grade attention       grade what was collected
-      tensorgrade feedback attention    write the students' feedback
-    """
-
-
-@commands.command()
-def doctor() -> int:
-    """Try each boundary of the sandbox on this machine.
-
-    Every row is an attempt that was really made, by code in the sandbox. Exits with 1 if one
-    boundary does not hold.
-    """
-    from tensorgrade.sandbox.probe import try_boundaries
-
-    console = Console()
-    with console.status("trying each boundary"):
-        findings = try_boundaries()
-    table = Table("boundary", "holds", "what was seen", "how to mend")
-    for finding in findings:
-        mend = "" if finding.holds else finding.mend
-        table.add_row(finding.boundary, "yes" if finding.holds else "NO", finding.seen, mend)
-    console.print(table)
-    return 0 if all(finding.holds for finding in findings) else 1
-
-
-@commands.command()
-@click.argument("assignment")
-@_course_option
-def release(assignment: str, folder: Path) -> int:
-    """Make the student version of ASSIGNMENT, with its public checks.
-
-    It goes to release/ASSIGNMENT, and into the exchange where the course's nbgrader_config.py sets one.
-
-    \b
-    Example:
-      tensorgrade release attention
-    """
-    from tensorgrade.gradebook import generate_release
-
-    course = Course.at(folder)
-    found = course.assignment(assignment)
-    generate_release(course, found.name)
-    files = ", ".join(sorted(path.name for path in found.release.iterdir()))
-    click.echo(f"{found.release}: {files}")
-    return 0
-
-
-@commands.command()
+@click.command()
 @click.argument("assignment")
 @click.option("--student", "students", multiple=True, metavar="ID", help="Only this student; may be repeated.")
 @click.option("--force", is_flag=True, help="Grade again even where nothing has changed since the last time.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for standard output.")
-@_course_option
+@course_option
 def grade(assignment: str, students: tuple[str, ...], force: bool, json_file: str | None, folder: Path) -> int:
     """Grade the collected submissions of ASSIGNMENT in the sandbox.
 
@@ -154,31 +53,8 @@ def grade(assignment: str, students: tuple[str, ...], force: bool, json_file: st
     if json_file != "-":
         Console().print(_table(reports))
     for complaint in complaints:
-        _complain(complaint)
+        complain(complaint)
     return 1 if complaints else 0
-
-
-@commands.command()
-@click.argument("assignment")
-@click.option("--student", "students", multiple=True, metavar="ID", help="Only this student; may be repeated.")
-@_course_option
-def feedback(assignment: str, students: tuple[str, ...], folder: Path) -> int:
-    """Write the students' feedback on ASSIGNMENT as HTML.
-
-    \b
-    Example:
-      tensorgrade feedback attention
-    """
-    from tensorgrade.gradebook import generate_feedback
-
-    course = Course.at(folder)
-    found = course.assignment(assignment)
-    generate_feedback(course, found.name, students or None)
-    chosen = {Submission(found, student).feedback for student in students}
-    for page in sorted(course.root.glob(f"feedback/*/{found.name}/*.html")):
-        if not chosen or page.parent in chosen:
-            click.echo(page)
-    return 0
 
 
 def _chosen(course: Course, assignment: Assignment, students: tuple[str, ...]) -> tuple[Submission, ...]:
@@ -216,7 +92,7 @@ def _grade_all(
         for report in grade_submissions(grader, submissions, kept):
             complaints += _record(recorder, report)
             reports.append(report)
-            progress.update(bar, advance=1, description=escape(_shown(report.student)))
+            progress.update(bar, advance=1, description=escape(shown(report.student)))
     return reports, complaints
 
 
@@ -266,7 +142,7 @@ def _table(reports: list[Report]) -> Table:
         graded = report.status == "graded"
         total = f"{report.points:g} / {report.max_points:g}" if graded else report.status
         table.add_row(
-            escape(_shown(report.student)), *cells, total, "kept" if report.cached else f"{report.seconds:.2f}"
+            escape(shown(report.student)), *cells, total, "kept" if report.cached else f"{report.seconds:.2f}"
         )
     return table
 
