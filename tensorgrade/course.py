@@ -82,6 +82,11 @@ class Assignment:
         return tuple(self.graders / name for name in names if (self.graders / name).is_file())
 
     @property
+    def worker_files(self) -> tuple[Path, ...]:
+        """The instructor's modules that checks load beside the student's code, by name."""
+        return tuple(sorted((self.graders / "worker").glob("*.py")))
+
+    @property
     def source_notebooks(self) -> tuple[Path, ...]:
         """The instructor's notebooks, by name."""
         return tuple(sorted(self.source.glob("*.ipynb")))
@@ -89,7 +94,7 @@ class Assignment:
     def sha256(self) -> str:
         """Content hash of all that decides a grade: the grader and the source notebooks."""
         digest = hashlib.sha256()
-        for path in (self.settings_file, *self.grader_files, *self.source_notebooks):
+        for path in (self.settings_file, *self.grader_files, *self.worker_files, *self.source_notebooks):
             content = path.read_bytes()
             digest.update(f"{path.name}\0{len(content)}\0".encode())
             digest.update(content)

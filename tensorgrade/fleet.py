@@ -10,6 +10,7 @@ from pathlib import Path
 from tensorgrade.course import Course, Submission
 from tensorgrade.grading.grader import Grader
 from tensorgrade.grading.records import Report
+from tensorgrade.grading.store import read_kept, write_kept
 from tensorgrade.sandbox.template import Template
 
 
@@ -28,7 +29,7 @@ def grade_submissions(
         if report is not None and report.key == grader.key(submission):
             yield replace(report, cached=True)
         else:
-            yield grader.grade(submission)
+            yield _grade(grader, submission)
 
 
 def grade_now(root: Path, assignment: str, student: str) -> Report:
@@ -39,7 +40,13 @@ def grade_now(root: Path, assignment: str, student: str) -> Report:
     course = Course.at(root)
     found = course.assignment(assignment)
     grader = _warm_grader(course.root, assignment, found.sha256())
-    return grader.grade(Submission(found, student))
+    return _grade(grader, Submission(found, student))
+
+
+def _grade(grader: Grader, submission: Submission) -> Report:
+    report = grader.grade(submission, read_kept(submission))
+    write_kept(submission, report.kept)
+    return report
 
 
 @functools.lru_cache(maxsize=2)

@@ -54,7 +54,8 @@ def run_public_checks(task: str, namespace: dict[str, Any], file: Path) -> tuple
     """
     if not file.is_file():
         raise UsageError(f"{CHECKS} is not beside the notebook. Fetch the assignment again; it comes with it.")
-    session = NotebookSession(namespace)
+    modules = {path.stem: path.read_text(encoding="utf-8") for path in file.parent.glob("worker/*.py")}
+    session = NotebookSession(namespace, modules)
     plugin = GraderPlugin({task: session}, PUBLIC_SECRET, file.parent.name, in_notebook=True)
     try:
         with _own_randomness():

@@ -13,6 +13,9 @@ code    leaf                payload
 3       Handle              its number (u64)
 4       int beyond 64 bits  little-endian two's complement
 5       complex             two float64
+6       Callback            its number (u64)
+7       torch.dtype         dtype code (u8)
+8       torch.device        its name, ASCII, such as ``cuda:0``
 ======  ==================  =========================================================
 
 All numbers are little-endian. Nothing here can run code of the other side.
@@ -23,6 +26,7 @@ Source: https://github.com/msgpack/msgpack/blob/master/spec.md
 from __future__ import annotations
 
 import math
+import re
 import socket
 import struct
 from collections.abc import Callable
@@ -40,7 +44,7 @@ MAX_ELEMENTS = 1_000_000
 MAX_NDIM = 16
 MAX_INT_BYTES = 1024
 
-TENSOR, ARRAY, HANDLE, BIG_INT, COMPLEX = 1, 2, 3, 4, 5
+TENSOR, ARRAY, HANDLE, BIG_INT, COMPLEX, CALLBACK, DTYPE, DEVICE = range(1, 9)
 LIST, TUPLE, DICT = 0, 1, 2
 
 # The position in this table is the dtype's code: append only.
@@ -49,6 +53,7 @@ DTYPES = (
     "float32", "float64", "complex64", "complex128", "uint16", "uint32", "uint64",
     "float8_e4m3fn", "float8_e5m2",
 )  # fmt: skip
+_DEVICE = re.compile(rb"(cpu|cuda|mps|xpu|meta)(:[0-9]{1,3})?")
 _LENGTH = struct.Struct("<Q")
 
 
@@ -63,29 +68,44 @@ class Handle:
     number: int
 
 
-LEAVES = (type(None), bool, int, float, complex, str, bytes, torch.Tensor, np.ndarray, Handle)
+@dataclass(frozen=True)
+class Callback:
+    """A function that stays on the grader's side, for the student's code to call.
+
+    Attributes:
+        number: the grader's side knows the function by it.
+    """
+
+    number: int
 
 
-def encode(value: Any, as_handle: Callable[[Any], Handle] | None = None) -> bytes:
+PLAIN = (type(None), bool, int, float, complex, str, bytes)
+AsReference = Callable[[Any], Handle | Callback]
+LEAVES = (*PLAIN, torch.Tensor, np.ndarray, torch.dtype, torch.device, Handle, Callback)
+
+
+def encode(value: Any, as_reference: AsReference | None = None) -> bytes:
     """Encode a value for the other side.
 
     Args:
         value: None, bool, int, float, complex, str, bytes, `Handle`, a tensor or array of any
-            shape, or lists, tuples and dicts of those; subclasses are sent as their base class.
-        as_handle: turns any other object into a `Handle`; without it such an object is refused.
+            shape, a dtype, a device, or lists, tuples and dicts of those; subclasses are sent as
+            their base class.
+        as_reference: turns any other object into a `Handle` or a `Callback`; without it such an
+            object is refused.
 
     Raises:
         WireError: an object cannot be sent, or is nested too deeply.
     """
     # Half an emoji (a lone surrogate) has no UTF-8 and becomes a question mark.
     packer = msgpack.Packer(autoreset=False, use_bin_type=True, unicode_errors="replace")
-    _pack(packer, value, as_handle, MAX_DEPTH)
+    _pack(packer, value, as_reference, MAX_DEPTH)
     packed: bytes = packer.bytes()
     return packed
 
 
 def decode(data: bytes) -> Any:
-    """Decode one value; the result holds plain types, `torch.Tensor`, `numpy.ndarray` and `Handle`.
+    """Decode one value; the result holds plain types and the leaves of the table above.
 
     Raises:
         WireError: the bytes are not exactly one value, or exceed a limit.
@@ -172,25 +192,25 @@ class Channel:
             self.watch()
 
 
-def _pack(packer: Any, value: Any, as_handle: Callable[[Any], Handle] | None, depth: int) -> None:
+def _pack(packer: Any, value: Any, as_reference: AsReference | None, depth: int) -> None:
     if depth == 0:
         raise WireError(f"wire: nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, dict):
         packer.pack_array_header(1 + 2 * len(value))
         packer.pack(DICT)
         for key, item in value.items():
-            _pack(packer, key, as_handle, depth - 1)
-            _pack(packer, item, as_handle, depth - 1)
+            _pack(packer, key, as_reference, depth - 1)
+            _pack(packer, item, as_reference, depth - 1)
     elif isinstance(value, list | tuple):
         packer.pack_array_header(1 + len(value))
         packer.pack(LIST if isinstance(value, list) else TUPLE)
         for item in value:
-            _pack(packer, item, as_handle, depth - 1)
+            _pack(packer, item, as_reference, depth - 1)
     else:
-        _pack_leaf(packer, value, as_handle)
+        _pack_leaf(packer, value, as_reference)
 
 
-def _pack_leaf(packer: Any, value: Any, as_handle: Callable[[Any], Handle] | None) -> None:
+def _pack_leaf(packer: Any, value: Any, as_reference: AsReference | None) -> None:
     value = _plain(value)
     if value is None or isinstance(value, bool | float | str | bytes):
         packer.pack(value)
@@ -202,10 +222,14 @@ def _pack_leaf(packer: Any, value: Any, as_handle: Callable[[Any], Handle] | Non
         packer.pack_ext_type(TENSOR, _tensor_bytes(value))
     elif isinstance(value, np.ndarray) and value.dtype.name in DTYPES:
         packer.pack_ext_type(ARRAY, _header(value.dtype.name, value.shape) + value.tobytes())
-    elif isinstance(value, Handle):
-        packer.pack_ext_type(HANDLE, struct.pack("<Q", value.number))
-    elif as_handle is not None:
-        _pack_leaf(packer, as_handle(value), None)
+    elif isinstance(value, Handle | Callback):
+        packer.pack_ext_type(HANDLE if isinstance(value, Handle) else CALLBACK, struct.pack("<Q", value.number))
+    elif isinstance(value, torch.dtype):
+        packer.pack_ext_type(DTYPE, bytes([_dtype_code(value)]))
+    elif isinstance(value, torch.device):
+        packer.pack_ext_type(DEVICE, str(value).encode())
+    elif as_reference is not None:
+        _pack_leaf(packer, as_reference(value), None)
     else:
         raise WireError(f"wire: cannot send an object of type {type(value).__name__}")
 
@@ -215,7 +239,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     plain: type[Any]
-    for plain in (bool, int, float, complex, str, bytes):
+    for plain in PLAIN[1:]:
         if isinstance(value, plain):
             return plain(value)
     return value
@@ -242,12 +266,17 @@ def _tensor_bytes(tensor: torch.Tensor) -> bytes:
         plain = tensor.detach().resolve_conj().resolve_neg()
         if plain.layout is not torch.strided:
             plain = plain.to_dense()
-        name = str(plain.dtype).removeprefix("torch.")
-        if name not in DTYPES:
-            raise WireError(f"wire: cannot send a tensor of dtype {name}")
+        name = DTYPES[_dtype_code(plain.dtype)]
         flat = plain.cpu().contiguous().reshape(-1)
         raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
         return _header(name, tuple(plain.shape)) + raw
+
+
+def _dtype_code(dtype: torch.dtype) -> int:
+    name = str(dtype).removeprefix("torch.")
+    if name not in DTYPES:
+        raise WireError(f"wire: cannot send dtype {name}")
+    return DTYPES.index(name)
 
 
 class _Reader:
@@ -291,8 +320,12 @@ class _Reader:
 def _read_leaf(code: int, payload: bytes) -> Any:
     if code in (TENSOR, ARRAY):
         return _read_tensor(bytes(payload), as_array=code == ARRAY)
-    if code == HANDLE:
-        return Handle(*struct.unpack("<Q", payload))
+    if code in (HANDLE, CALLBACK):
+        return (Handle if code == HANDLE else Callback)(*struct.unpack("<Q", payload))
+    if code == DTYPE and len(payload) == 1 and payload[0] < len(DTYPES):
+        return getattr(torch, DTYPES[payload[0]])
+    if code == DEVICE and _DEVICE.fullmatch(payload):
+        return torch.device(payload.decode())
     if code == BIG_INT and len(payload) <= MAX_INT_BYTES:
         return int.from_bytes(payload, "little", signed=True)
     if code == COMPLEX:

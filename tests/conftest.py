@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 import pytest
 
@@ -49,8 +50,8 @@ def open_session(template: Template) -> Iterator[Callable[..., Session]]:
     """Opens sessions on given cells and closes them in the end."""
     opened: list[Session] = []
 
-    def open_one(*cells: str, files: dict[str, bytes] | None = None, limits: Limits = QUICK) -> Session:
-        session = Session(template, cells, files or {}, limits)
+    def open_one(*cells: str, files: dict[str, bytes] | None = None, limits: Limits = QUICK, **more: Any) -> Session:
+        session = Session(template, cells, files or {}, limits, **more)
         opened.append(session)
         return session.__enter__()
 

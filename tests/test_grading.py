@@ -507,3 +507,70 @@ def test_key_follows_what_decides_and_nothing_else(tiny: Assignment, template: T
     (tiny.course.root / ".tensorgrade" / "secret").unlink()
     keys.append(Grader(tiny, template).key(submission))
     assert len(set(keys)) == 4
+
+
+def train_with(assignment: Assignment, threshold: float) -> None:
+    """A check that keeps what a slow function returns, here the time at which it ran."""
+    (assignment.graders / "worker").mkdir(exist_ok=True)
+    (assignment.graders / "worker" / "slow.py").write_text(
+        "import time, torch\ndef train(double, x):\n    return double(x), float(time.time_ns())\n"
+    )
+    hide(
+        assignment,
+        f"""
+        @pytest.mark.task("double")
+        @pytest.mark.budget(cpu_seconds=20)
+        def test_trained(student, metrics):
+            \"\"\"It learns.\"\"\"
+            value, metrics["ran at"] = student.kept(student.load("slow").train, student.double, torch.ones(2))
+            assert value.sum() > {threshold}
+        """,
+    )
+
+
+def test_regrade_scores_kept_results(tiny: Assignment, template: Template) -> None:
+    """With another threshold in the check, the training of reference and submission is not repeated."""
+    train_with(tiny, 3.0)
+    submission = submit(tiny, RIGHT)
+
+    def regrade() -> CheckRecord:
+        (report,) = grade_submissions(Grader(tiny, template), [submission], lambda _: None)
+        return by_name(report)["test_trained"]
+
+    first = regrade()
+    train_with(tiny, 3.5)
+    second = regrade()
+    train_with(tiny, 4.5)
+    (report,) = grade_submissions(Grader(tiny, template), [submission], lambda _: None)
+    assert (first.status, second.status) == (Status.PASSED, Status.PASSED)
+    assert by_name(report)["test_trained"].status is Status.BROKEN
+    assert first.metrics == second.metrics == by_name(report)["test_trained"].metrics
+    (submission.folder / "tiny.ipynb").unlink()
+    submit(tiny, RIGHT + "\n# other")
+    assert regrade().metrics != first.metrics
+
+
+def test_damaged_kept_results_are_computed_again(tiny: Assignment, template: Template) -> None:
+    """A file that cannot be read is as good as none."""
+    train_with(tiny, 3.0)
+    submission = submit(tiny, RIGHT)
+    for _ in range(2):
+        (report,) = grade_submissions(Grader(tiny, template), [submission], lambda _: None)
+        assert by_name(report)["test_trained"].status is Status.PASSED
+        (kept,) = (tiny.course.root / ".tensorgrade" / "kept" / "tiny" / "submissions").iterdir()
+        kept.write_bytes(b"\xc1")
+
+
+def test_budget_that_makes_no_sense_is_a_problem_of_the_grader(tiny: Assignment, template: Template) -> None:
+    """A budget is a number of CPU seconds up to an hour."""
+    hide(
+        tiny,
+        """
+        @pytest.mark.task("double")
+        @pytest.mark.budget("long")
+        def test_trained(student):
+            \"\"\"It learns.\"\"\"
+        """,
+    )
+    with pytest.raises(GraderError, match="expected a budget of at most 3600 CPU seconds, got 'long'"):
+        Grader(tiny, template)

@@ -97,7 +97,7 @@ def test_plain_names_are_values(open_session: Open) -> None:
     student = names(open_session("import torch\nRATE = 0.1\nW = torch.eye(2)\nDTYPE = torch.float64"))
     assert student.RATE == 0.1
     assert torch.equal(student.W, torch.eye(2))
-    assert student.DTYPE == "torch.float64"
+    assert student.DTYPE is torch.float64
 
 
 def test_exceptions_carry_the_students_own_lines(open_session: Open) -> None:

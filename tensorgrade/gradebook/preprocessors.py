@@ -181,16 +181,16 @@ class SavePoints(SaveAutoGrades):  # type: ignore[misc]
 
 
 class AddPublicChecks(NbGraderPreprocessor):  # type: ignore[misc]
-    """Puts the public checks beside the released notebook."""
+    """Puts the public checks, and the modules they may load, beside the released notebook."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        """Add the file; nbgrader calls this."""
-        root = Path(self.parent.parent.coursedir.root)
-        checks = root / "graders" / resources["nbgrader"]["assignment"] / "test_public.py"
-        if checks.is_file():
-            if not isinstance(resources.get("outputs"), dict):
-                resources["outputs"] = {}
-            resources["outputs"]["test_public.py"] = checks.read_bytes()
+        """Add the files; nbgrader calls this."""
+        folder = Path(self.parent.parent.coursedir.root) / "graders" / resources["nbgrader"]["assignment"]
+        for path in (folder / "test_public.py", *sorted((folder / "worker").glob("*.py"))):
+            if path.is_file():
+                if not isinstance(resources.get("outputs"), dict):
+                    resources["outputs"] = {}
+                resources["outputs"][str(path.relative_to(folder))] = path.read_bytes()
         return nb, resources
 
 

@@ -8,7 +8,7 @@ import platform
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tensorgrade.grading.files import digest_of_folder, read_files_beside, requi
 from tensorgrade.grading.plugin import GraderPlugin
 from tensorgrade.grading.records import CheckRecord, Provenance, Report, Status, TaskRecord
 from tensorgrade.grading.run import run_checks
+from tensorgrade.grading.store import read_kept, write_kept
 from tensorgrade.notebooks import GradeCell, cells_to_run, grade_cells, read_notebook, restore, with_outputs
 from tensorgrade.sandbox.template import LEVEL, Template
 from tensorgrade.student import Session
@@ -51,7 +52,10 @@ class Grader:
         self._check_grade_cells()
         self._provenance = _provenance(assignment)
         self._data = self._files_beside(assignment.source)
-        self._reference, _ = self._run(self._sources, self._data)
+        self._instructor = _read_instructor(assignment)
+        reference = self._run(self._sources, self._data, read_kept(assignment))
+        write_kept(assignment, reference.kept)
+        self._reference = reference.checks
 
     @property
     def broken(self) -> tuple[CheckRecord, ...]:
@@ -65,8 +69,13 @@ class Grader:
         text = json.dumps([asdict(self._provenance), secret, *folders], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def grade(self, submission: Submission) -> Report:
-        """Grade one submission; whatever the student's files hold ends in the report."""
+    def grade(self, submission: Submission, kept: Mapping[str, bytes] | None = None) -> Report:
+        """Grade one submission; whatever the student's files hold ends in the report.
+
+        Args:
+            submission: its files are read.
+            kept: what an earlier report on it kept; none of it is computed again.
+        """
         started = time.monotonic()
         report = Report(self.assignment.name, submission.student, "unreadable", provenance=self._provenance)
         where = f"submission {submission.student}/{self.assignment.name}"
@@ -78,21 +87,22 @@ class Grader:
                 return replace(report, status="missing", error=f"{where}: {self._what_is_missing(submission)}")
             # The instructor's data files replace a student's of the same name.
             files = self._files_beside(submission.folder) | self._data
-            records, executed = self._run(notebooks, files)
+            done = self._run(notebooks, files, kept or {})
         except NotebookError as error:
             return replace(report, error=f"{where}: {error}")
         except PlatformError:
             raise
         except Exception as error:  # whatever one submission brings about, the others are graded
             return replace(report, error=f"{where}: could not be graded: {type(error).__name__}: {error}")
-        checks = self._with_broken(records)
+        checks = self._with_broken(done.checks)
         return replace(
             report,
             status="graded",
             seconds=time.monotonic() - started,
             tasks=self._points(checks),
             checks=checks,
-            notebooks=executed,
+            notebooks=done.notebooks,
+            kept=done.kept,
         )
 
     def _check_grade_cells(self) -> None:
@@ -126,21 +136,21 @@ class Grader:
         found = f"found {', '.join(others[:5])}" if others else "found no notebook"
         return f"expected {expected}, {found}. Rename the student's file, or ask for it."
 
-    def _run(
-        self, notebooks: Mapping[str, Any], files: Mapping[str, bytes]
-    ) -> tuple[tuple[CheckRecord, ...], dict[str, dict[str, Any]]]:
-        """Run the cells of each notebook and every check; returns the verdicts and the executed notebooks."""
+    def _run(self, notebooks: Mapping[str, Any], files: Mapping[str, bytes], kept: Mapping[str, bytes]) -> _Done:
+        """Run the cells of each notebook and every check."""
         with ExitStack() as stack:
             sessions = {}
             for name, notebook in notebooks.items():
                 cells = [cell.source for cell in cells_to_run(notebook)]
-                session = Session(self._template, cells, files, self.assignment.limits)
+                limits, instructor = self.assignment.limits, self._instructor
+                session = Session(self._template, cells, files, limits, instructor=instructor, kept=kept)
                 sessions[name] = stack.enter_context(session)
             tasks = {cell.name: sessions[cell.notebook] for cell in self.cells if not cell.manual}
             plugin = GraderPlugin(tasks, self._secret, self.assignment.name)
             run_checks(self.assignment.grader_files, plugin)
             executed = {name: _executed(notebook, sessions[name]) for name, notebook in notebooks.items()}
-        return tuple(plugin.records[name] for name in plugin.planned), executed
+            used = {key: value for session in sessions.values() for key, value in session.keeper.used.items()}
+        return _Done(tuple(plugin.records[name] for name in plugin.planned), executed, used)
 
     def _with_broken(self, records: Iterable[CheckRecord]) -> tuple[CheckRecord, ...]:
         """The verdicts, but for checks that the reference fails too: those say nothing about anybody."""
@@ -154,6 +164,15 @@ class Grader:
 
     def _points(self, checks: tuple[CheckRecord, ...]) -> tuple[TaskRecord, ...]:
         return tuple(_task(cell, [check for check in checks if check.task == cell.name]) for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What one run of a submission's cells and checks gave."""
+
+    checks: tuple[CheckRecord, ...]
+    notebooks: dict[str, dict[str, Any]]
+    kept: dict[str, bytes]
 
 
 def _task(cell: GradeCell, checks: list[CheckRecord]) -> TaskRecord:
@@ -173,6 +192,13 @@ def _read_sources(assignment: Assignment) -> dict[str, Any]:
         return {path.stem: read_notebook(path) for path in assignment.source_notebooks}
     except NotebookError as error:
         raise GraderError(f"source/{assignment.name}/{error}") from error
+
+
+def _read_instructor(assignment: Assignment) -> dict[str, str]:
+    try:
+        return {path.stem: path.read_text(encoding="utf-8") for path in assignment.worker_files}
+    except (OSError, ValueError) as error:
+        raise GraderError(f"graders/{assignment.name}/worker: cannot be read: {error}") from error
 
 
 def _executed(notebook: Any, session: Session) -> dict[str, Any]:

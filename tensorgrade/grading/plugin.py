@@ -18,9 +18,10 @@ import torch
 from tensorgrade.errors import NeedsOtherTask, PlatformError, WorkerLost
 from tensorgrade.grading.hints import hint_for, rationale_for
 from tensorgrade.grading.records import CheckRecord, Status
-from tensorgrade.student import Answers, Student
+from tensorgrade.student import Asking, Student
 
 MAX_DEATHS_PER_TASK = 2
+MAX_BUDGET_SECONDS = 3600
 SEED_BYTES = 7  # fits the signed 64 bits of every seed function
 
 
@@ -42,7 +43,7 @@ class GraderPlugin:
     """
 
     def __init__(
-        self, sessions: Mapping[str, Answers], secret: bytes, assignment: str, *, in_notebook: bool = False
+        self, sessions: Mapping[str, Asking], secret: bytes, assignment: str, *, in_notebook: bool = False
     ) -> None:
         self.sessions = sessions
         self.in_notebook = in_notebook
@@ -51,6 +52,7 @@ class GraderPlugin:
         self.tasks = tuple(sessions)
         self.planned: dict[str, CheckRecord] = {}
         self.needs: dict[str, tuple[str, ...]] = {}
+        self.budgets: dict[str, float | None] = {}
         self.records: dict[str, CheckRecord] = {}
         self.problems: list[str] = []
         self.failure: PlatformError | None = None
@@ -61,6 +63,7 @@ class GraderPlugin:
         """Make the marks of a grader known."""
         config.addinivalue_line("markers", "task(name, weight=1): the grade cell this check belongs to")
         config.addinivalue_line("markers", "needs(*names): tasks that this check builds on")
+        config.addinivalue_line("markers", "budget(cpu_seconds): more time than limits.check_cpu_seconds")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A grader file that cannot be imported is a problem of the grader."""
@@ -85,37 +88,42 @@ class GraderPlugin:
         items.sort(key=lambda item: self.tasks.index(self.planned[item.name].task))
 
     def _plan(self, item: pytest.Item) -> None:
-        where = f"{item.path.name}: {item.name}"
-        mark, task = item.get_closest_marker("task"), _task_of(item)
-        sentence = (getattr(getattr(item, "function", None), "__doc__", None) or "").strip()
-        weight = mark.kwargs.get("weight", 1) if mark is not None else 1
-        needs = tuple(name for need in item.iter_markers("needs") for name in need.args)
-        if task is None:
-            problem = 'expected @pytest.mark.task("<grade cell>") on the check'
-        elif task not in self.tasks:
-            problem = f'no grade cell is called "{task}". Grade cells: {", ".join(self.tasks) or "none"}'
-        elif not isinstance(weight, int | float) or not 0 < weight < 1e6:
-            problem = f"expected a weight above 0, got {weight!r}"
-        elif not sentence:
-            problem = "expected a docstring: the sentence that students read"
-        elif item.name in self.planned:
-            problem = "another check has this name"
-        elif not set(needs) <= set(self.tasks[: self.tasks.index(task)]):
-            problem = f"needs {needs!r}, but only a task further up in the notebook can be needed"
-        else:
-            hidden = item.path.name != "test_public.py"
-            self.planned[item.name] = CheckRecord(
-                task,
-                item.name,
-                " ".join(sentence.split()),
-                hidden,
-                weight,
-                Status.FAILED,
-                seed=self._seed(item.name),
-            )
-            self.needs[item.name] = needs
+        problem = self._problem_of(item)
+        if problem is not None:
+            self.problems.append(f"{item.path.name}: {item.name}: {problem}.")
             return
-        self.problems.append(f"{where}: {problem}.")
+        mark = item.get_closest_marker("task")
+        self.planned[item.name] = CheckRecord(
+            str(_task_of(item)),
+            item.name,
+            " ".join(_sentence_of(item).split()),
+            item.path.name != "test_public.py",
+            mark.kwargs.get("weight", 1) if mark is not None else 1,
+            Status.FAILED,
+            seed=self._seed(item.name),
+        )
+        self.needs[item.name] = _needs_of(item)
+        self.budgets[item.name] = _budget_of(item)
+
+    def _problem_of(self, item: pytest.Item) -> str | None:
+        """What is wrong with how a check is written, if anything is."""
+        mark, task, needs, budget = item.get_closest_marker("task"), _task_of(item), _needs_of(item), _budget_of(item)
+        weight = mark.kwargs.get("weight", 1) if mark is not None else 1
+        if task is None:
+            return 'expected @pytest.mark.task("<grade cell>") on the check'
+        if task not in self.tasks:
+            return f'no grade cell is called "{task}". Grade cells: {", ".join(self.tasks) or "none"}'
+        if not isinstance(weight, int | float) or not 0 < weight < 1e6:
+            return f"expected a weight above 0, got {weight!r}"
+        if budget is not None and not (isinstance(budget, int | float) and 0 < budget <= MAX_BUDGET_SECONDS):
+            return f"expected a budget of at most {MAX_BUDGET_SECONDS} CPU seconds, got {budget!r}"
+        if not _sentence_of(item):
+            return "expected a docstring: the sentence that students read"
+        if item.name in self.planned:
+            return "another check has this name"
+        if not set(needs) <= set(self.tasks[: self.tasks.index(task)]):
+            return f"needs {needs!r}, but only a task further up in the notebook can be needed"
+        return None
 
     def _seed(self, name: str, side: str = "grader") -> int:
         """A check's seed. The student's side has one of its own, from which this one cannot be found."""
@@ -127,8 +135,9 @@ class GraderPlugin:
         """The submission's code, with the budget of one check."""
         plan = self.planned[request.node.name]
         session = self.sessions[plan.task]
-        session.begin_check(self._seed(plan.name, "student"))
-        return Student(session)
+        seed = self._seed(plan.name, "student")
+        session.begin_check(seed, self.budgets[plan.name])
+        return Student(session, seed)
 
     @pytest.fixture
     def rng(self, request: pytest.FixtureRequest) -> torch.Generator:
@@ -190,6 +199,22 @@ def _task_of(item: pytest.Item) -> str | None:
     """The task that a check names in its mark."""
     mark = item.get_closest_marker("task")
     return mark.args[0] if mark is not None and len(mark.args) == 1 else None
+
+
+def _sentence_of(item: pytest.Item) -> str:
+    """The docstring of a check."""
+    return (getattr(getattr(item, "function", None), "__doc__", None) or "").strip()
+
+
+def _needs_of(item: pytest.Item) -> tuple[str, ...]:
+    """The tasks that a check builds on."""
+    return tuple(name for need in item.iter_markers("needs") for name in need.args)
+
+
+def _budget_of(item: pytest.Item) -> Any:
+    """The CPU seconds that a check asks for in its mark; None for those of the limits."""
+    mark = item.get_closest_marker("budget")
+    return mark.args[0] if mark is not None and mark.args else mark.kwargs.get("cpu_seconds") if mark else None
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

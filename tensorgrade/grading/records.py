@@ -93,6 +93,7 @@ class Report:
         seconds: wall time of running the notebook and its checks.
         cached: whether the report was kept from an earlier run, because nothing had changed.
         key: hash of everything that decides the report.
+        kept: results that a later grading of this submission need not compute again, by hash.
         notebooks: name to the executed notebook (nbformat 4 as a plain dict): locked cells are
             the instructor's, outputs are captured and sanitised; grade cells have no output yet.
     """
@@ -108,6 +109,7 @@ class Report:
     notebooks: dict[str, dict[str, Any]] = field(default_factory=dict)
     provenance: Provenance | None = None
     key: str = ""
+    kept: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def points(self) -> float:

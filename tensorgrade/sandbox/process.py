@@ -14,7 +14,7 @@ from typing import Any
 
 from tensorgrade.errors import SandboxError, WireError, WorkerLost
 from tensorgrade.limits import MIB, Limits
-from tensorgrade.wire import Channel, Handle, decode, encode
+from tensorgrade.wire import AsReference, Channel, decode, encode
 
 WALL_FACTOR = 3
 SECONDS_TO_END = 2.0
@@ -51,13 +51,13 @@ class Worker:
         self._cpu_before, _ = _usage(self.process_id)
         self._waited = 0.0
 
-    def request(self, message: tuple[Any, ...], as_handle: Callable[[Any], Handle] | None = None) -> tuple[Any, ...]:
+    def request(self, message: tuple[Any, ...], as_reference: AsReference | None = None) -> tuple[Any, ...]:
         """Send one request and return its reply, a tuple whose first element is a str.
 
         Raises:
             WorkerLost: the worker died, exceeded its budget, or sent something that is no reply.
         """
-        data = encode(message, as_handle)
+        data = encode(message, as_reference)
         self._asked = time.monotonic()
         try:
             self.channel.send(data)

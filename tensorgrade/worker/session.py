@@ -1,16 +1,15 @@
 """Serves one submission: takes its files, gives up all power, then runs cells and answers calls.
 
-==========================================  ====================================
+==========================================  ======================================
 request                                     reply
-==========================================  ====================================
+==========================================  ======================================
 ``("file", name, bytes)``                   ``("value", None)``
 ``("begin",)``                              ``("value", None)``
 ``("run", number, source)``                 ``("ran", succeeded, outputs)``
-``("seed", number)``                        ``("value", None)``
-``("get", name)``                           ``("value", value)`` or an error
-``("attribute", handle, name)``             the same
-``("call", handle, args, kwargs)``          the same
-==========================================  ====================================
+any other, see `tensorgrade.replies`        ``("value", value)`` or an error, after any
+                                            number of ``("callback", number, args, kwargs)``
+``("returned", value)``, ``("raised",)``    the answer to a callback, so no request
+==========================================  ======================================
 
 An error is ``("error", type name, message, ((cell, line), ...))``. This process becomes the
 student's own when the first cell runs: nothing it says from then on is believed but as a value.
@@ -19,23 +18,21 @@ student's own when the first cell runs: nothing it says from then on is believed
 from __future__ import annotations
 
 import os
-import random
 import socket
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 import tensorgrade
 from tensorgrade.limits import Limits
+from tensorgrade.replies import Responder
 from tensorgrade.sandbox import namespaces, rlimits
 from tensorgrade.wire import Channel, decode, encode
-from tensorgrade.worker.objects import Objects
 from tensorgrade.worker.shell import CELL_NAME, Shell
 
 SUBMISSION = Path("/submission")
@@ -54,13 +51,13 @@ def serve(shell: Shell, limits: Limits, connection: socket.socket) -> None:
         channel.send(encode(("value", None)))
     _settle(limits)
     channel.send(encode(("value", None)))
-    session = _Session(shell, limits)
+    session = _Session(shell, limits, channel)
     while True:
         try:
             request = decode(channel.receive())
         except EOFError:
             return
-        channel.send(session.answer(request))
+        channel.send(session.reply(request))
 
 
 @contextmanager
@@ -116,53 +113,37 @@ def _leave_as_it_is(model: Any = None, **_: object) -> Any:
 
 
 class _Session:
-    """The student's namespace and the answers from it."""
+    """The student's namespace and the replies from it."""
 
-    def __init__(self, shell: Shell, limits: Limits) -> None:
+    def __init__(self, shell: Shell, limits: Limits, channel: Channel) -> None:
         self.shell = shell
         self.limits = limits
-        self.objects = Objects()
+        self.channel = channel
+        self.responder = Responder(shell.user_ns, self._call_back)
 
-    def answer(self, request: Any) -> bytes:
-        """Answer one request; whatever the student's code raises becomes an error reply."""
+    def reply(self, request: Any) -> bytes:
+        """Reply to one request; whatever the student's code raises becomes an error."""
         try:
             match request:
                 case ("run", int(number), str(source)):
                     return encode(("ran", *self._run(number, source)))
-                case ("seed", int(number)):
-                    seed(number)
-                    return encode(("value", None))
-                case ("get", str(name)):
-                    return self._value(lambda: self._get(name))
-                case ("attribute", handle, str(name)):
-                    return self._value(lambda: getattr(self.objects.resolve(handle), name))
-                case ("call", handle, tuple(args), dict(kwargs)):
-                    function, args, kwargs = (self.objects.resolve(part) for part in (handle, args, kwargs))
-                    return self._value(lambda: function(*args, **kwargs))
-            raise ValueError("unknown request")
+            reply = encode(("value", self.responder.answer(request)))
+            if len(reply) > self.limits.message_bytes:
+                raise ValueError(f"the result is larger than {self.limits.message_mib} MiB")
+            return reply
         except BaseException as error:
             return encode(_describe(error))
 
     def _run(self, number: int, source: str) -> tuple[bool, list[dict[str, Any]]]:
         return self.shell.run_notebook_cell(number, source, self.limits.output_kib * 1024)
 
-    def _value(self, compute: Callable[[], Any]) -> bytes:
-        reply = encode(("value", self.objects.sendable(compute())))
-        if len(reply) > self.limits.message_bytes:
-            raise ValueError(f"the result is larger than {self.limits.message_mib} MiB")
-        return reply
-
-    def _get(self, name: str) -> Any:
-        if name not in self.shell.user_ns:
-            raise NameError(f"name {name!r} is not defined")
-        return self.shell.user_ns[name]
-
-
-def seed(number: int) -> None:
-    """Seed Python, NumPy and torch, so that a check meets the same randomness on every run."""
-    random.seed(number)
-    np.random.seed(number % 2**32)
-    torch.manual_seed(number % 2**63)
+    def _call_back(self, number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Ask the grader, which waits for our reply, to call one of its functions meanwhile."""
+        self.channel.send(encode(("callback", number, args, kwargs)))
+        match decode(self.channel.receive()):
+            case ("returned", value):
+                return value
+        raise RuntimeError("the function that the check passed in raised an exception")
 
 
 def _describe(error: BaseException) -> tuple[str, str, str, tuple[tuple[int, int], ...]]:

@@ -1,29 +1,35 @@
-"""The `student` fixture: a proxy over the wire, or the notebook's own namespace."""
+"""The code of one submission in a worker, and in the next one when that is lost."""
 
 from __future__ import annotations
 
-import functools
-import linecache
+import hashlib
+import platform
 import time
-import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
-from tensorgrade.errors import NotDefinedError, StudentError, StudentFrame, WorkerLost
+import numpy as np
+import torch
+
+from tensorgrade.errors import StudentError, StudentFrame, WorkerLost
 from tensorgrade.limits import Limits
 from tensorgrade.sandbox.process import Worker
 from tensorgrade.sandbox.template import Template
-from tensorgrade.wire import Handle
+from tensorgrade.student.asking import Asking
+from tensorgrade.student.kept import Keeper
+from tensorgrade.wire import encode
 
 MAX_LOST_CELLS = 3
 MAX_FRAMES = 20
 MAX_NAME, MAX_TEXT, MAX_LINE = 100, 2000, 200  # characters kept of what an error says
 CELL_SEED = 0
 MAX_OUTPUT_DEPTH = 8
+MAX_CALLBACKS = 100_000  # in one request
 
 
-class Session:
+class Session(Asking):
     """The code of one submission, kept running: when a worker is lost, a fresh one takes over.
 
     Args:
@@ -31,18 +37,31 @@ class Session:
         cells: the sources of the code cells, in order; the first is `In [1]`.
         files: what lies beside the notebook, by relative path.
         limits: what each worker may use.
+        instructor: by name, the sources of the instructor's modules that a check may load.
+        kept: results that earlier gradings of this submission kept.
 
     Attributes:
         outputs: by position in `cells`, the nbformat outputs of the cells that ran.
         lost: by position in `cells`, why a cell took its worker with it; it is not run again.
     """
 
-    def __init__(self, template: Template, cells: Sequence[str], files: Mapping[str, bytes], limits: Limits) -> None:
+    def __init__(
+        self,
+        template: Template,
+        cells: Sequence[str],
+        files: Mapping[str, bytes],
+        limits: Limits,
+        *,
+        instructor: Mapping[str, str] | None = None,
+        kept: Mapping[str, bytes] | None = None,
+    ) -> None:
+        super().__init__(Keeper(kept or {}, self._identity), instructor or {})
         self._template = template
         self._cells = tuple(cells)
         self._files = dict(files)
         self._limits = limits
         self._worker: Worker | None = None
+        self._outline: dict[str, dict[str, Any]] | None = None
         self._cell_seconds = 0.0  # of all runs, also those after a loss
         self.outputs: dict[int, list[Any]] = {}
         self.lost: dict[int, WorkerLost] = {}
@@ -62,34 +81,47 @@ class Session:
             self._worker.close()
             self._worker = None
 
-    def begin_check(self, seed: int) -> None:
+    def begin_check(self, seed: int, cpu_seconds: float | None = None) -> None:
         """Give the next check its budget and its randomness, in a fresh worker if the last was lost."""
         worker = self._ready_worker()
-        worker.allow(self._limits.check_cpu_seconds)
+        self._functions.clear()
+        worker.allow(self._limits.check_cpu_seconds if cpu_seconds is None else cpu_seconds)
         self.ask(("seed", seed))
 
-    def ask(self, message: tuple[Any, ...]) -> Any:
-        """Ask the student's side for a value.
+    def read_outline(self) -> dict[str, dict[str, Any]]:
+        """What the cells define, read by a worker in which no code of the student's has run."""
+        if self._outline is None:
+            with _ending(self._template.fork(self._limits)) as worker:
+                worker.request(("begin",))
+                self._outline = self._value(worker.request(("outline", list(self._cells))))
+        return self._outline
 
-        Raises:
-            StudentError: the student's code raised.
-            WorkerLost: the worker died or was stopped, now or earlier in this check.
-        """
+    def _exchange(self, message: tuple[Any, ...]) -> Any:
         if self._worker is None:
             raise WorkerLost("EXITED", "the student's process was lost earlier in this check")
         worker = self._worker
         try:
-            reply = worker.request(message, _as_handle)
+            reply = worker.request(message, self._as_reference)
+            for _ in range(MAX_CALLBACKS):
+                match reply:
+                    case ("callback", int(number), tuple(args), dict(kwargs)):
+                        reply = worker.request(self._call_back(number, args, kwargs), self._as_reference)
+                    case _:
+                        return self._value(reply)
+            raise WorkerLost("TIMED_OUT", f"stopped: it called the check's function more than {MAX_CALLBACKS:,} times")
+        except StudentError:
+            raise
         except BaseException:
             self._worker = None
             worker.close()
             raise
+
+    def _value(self, reply: tuple[Any, ...]) -> Any:
         match reply:
             case ("value", value):
-                return self._as_objects(value)
+                return value
             case ("error", str(type_name), str(text), tuple(frames)):
                 raise StudentError(type_name[:MAX_NAME], text[:MAX_TEXT], self._own_lines(frames))
-        self.close()
         raise WorkerLost("BAD_REPLY", "the reply is not one of the protocol's")
 
     def _ready_worker(self) -> Worker:
@@ -136,14 +168,11 @@ class Session:
         self.outputs.setdefault(position, outputs)
         return True
 
-    def _as_objects(self, value: Any) -> Any:
-        if isinstance(value, Handle):
-            return StudentObject(self, value)
-        if isinstance(value, list | tuple):
-            return type(value)(self._as_objects(item) for item in value)
-        if isinstance(value, dict):
-            return {self._as_objects(key): self._as_objects(item) for key, item in value.items()}
-        return value
+    def _identity(self) -> str:
+        """A hash of all but the check itself that decides what a call returns."""
+        versions = (platform.python_version(), torch.__version__, np.__version__)
+        known = (list(self._cells), self._files, self._instructor, repr(self._limits), versions)
+        return hashlib.sha256(encode(known)).hexdigest()
 
     def _own_lines(self, frames: tuple[Any, ...]) -> tuple[StudentFrame, ...]:
         """The frames that point into our copy of the cells; the others are dropped."""
@@ -157,115 +186,12 @@ class Session:
         return tuple(found)
 
 
-class NotebookSession:
-    """The notebook's own namespace, asked in the words of a `Session`: for public checks."""
-
-    def __init__(self, namespace: dict[str, Any]) -> None:
-        self._namespace = namespace
-
-    def begin_check(self, seed: int) -> None:
-        """Nothing to prepare: this process is the student's, and the checks have seeded it."""
-
-    def ask(self, message: tuple[Any, ...]) -> Any:
-        """The value of a name, asked for by ``("get", name)``.
-
-        Raises:
-            StudentError: the notebook does not define it.
-        """
-        _, name = message
-        if name not in self._namespace:
-            raise StudentError("NameError", name)
-        value = self._namespace[name]
-        return self._reporting(value) if isinstance(value, types.FunctionType) else value
-
-    def _reporting(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, but what it raises is a `StudentError`, as it is behind the wall."""
-
-        @functools.wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            try:
-                return function(*args, **kwargs)
-            except Exception as error:
-                frames = tuple(self._own_lines(error.__traceback__))
-                raise StudentError(type(error).__name__, str(error), frames) from error
-
-        return call
-
-    def _own_lines(self, trace: types.TracebackType | None) -> Iterator[StudentFrame]:
-        """The lines of the notebook in a traceback; a cell has no number here."""
-        while trace is not None:
-            if trace.tb_frame.f_globals is self._namespace:
-                text = linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
-                yield StudentFrame(0, trace.tb_lineno, text.strip())
-            trace = trace.tb_next
-
-
-class Answers(Protocol):
-    """What a check needs of either session."""
-
-    def begin_check(self, seed: int) -> None:
-        """Get ready for the next check."""
-
-    def ask(self, message: tuple[Any, ...]) -> Any:
-        """Ask the student's side for a value."""
-
-
-class Student:
-    """The names that a submission defines, as attributes: ``student.attend(q, k, v)``."""
-
-    def __init__(self, session: Answers) -> None:
-        self._session = session
-
-    def __getattr__(self, name: str) -> Any:
-        """The value of a name, or a `StudentObject` for it.
-
-        Raises:
-            NotDefinedError: the submission does not define it.
-        """
-        if name.startswith("__"):
-            raise AttributeError(name)  # Python and pytest look for protocols of ours, not the student's
-        try:
-            return self._session.ask(("get", name))
-        except StudentError as error:
-            raise NotDefinedError(name) from error
-
-
-class StudentObject:
-    """A function, class or instance that stays on the student's side.
-
-    Calling it and reading its attributes are requests over the wire.
-    """
-
-    def __init__(self, session: Session, handle: Handle) -> None:
-        self._session = session
-        self._handle = handle
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call it; tensors are sent as bytes, and results come back as plain tensors and values."""
-        return self._session.ask(("call", self._handle, args, kwargs))
-
-    def __getattr__(self, name: str) -> Any:
-        """Read an attribute.
-
-        Raises:
-            StudentError: the object has no such attribute, or reading it raised.
-        """
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self._session.ask(("attribute", self._handle, name))
-
-    def __bool__(self) -> bool:
-        """Refuse: an object that is no plain value must not count as true."""
-        raise TypeError("expected a plain value, got an object that stays on the student's side")
-
-    def __repr__(self) -> str:
-        return "<an object of the student's>"  # its class could be named after a hidden input
-
-
-def _as_handle(value: Any) -> Handle:
-    if isinstance(value, StudentObject):
-        return value._handle
-    raise TypeError(f"cannot send an object of type {type(value).__name__} to the student's code")
+@contextmanager
+def _ending(worker: Worker) -> Iterator[Worker]:
+    try:
+        yield worker
+    finally:
+        worker.close()
 
 
 def _is_json(value: Any, depth: int) -> bool:

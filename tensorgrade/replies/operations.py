@@ -1,0 +1,81 @@
+"""What a check asks of a module or a differentiable function beside calling it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def gradients(function: Any, inputs: tuple[Any, ...], along: Any) -> tuple[Tensor | None, ...]:
+    """Run a function forward and backward, as one training step would.
+
+    Args:
+        function: a function or a module; a module's own gradients are cleared first, and kept afterwards.
+        inputs: its arguments; those that are floating point tensors are differentiated.
+        along: the gradient of a loss with respect to the output, of the output's shape: a tensor, or
+            one for each output with None for those that do not count. None: the loss is the sum of
+            the (first) output.
+
+    Returns:
+        For each input the gradient of the loss; None if it has none, or nothing of it reaches the loss.
+    """
+    if isinstance(function, torch.nn.Module):
+        function.zero_grad()
+    leaves = tuple(_as_leaf(value) for value in inputs)
+    outputs = function(*leaves)
+    outputs = tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)
+    cotangents = tuple(along) if isinstance(along, tuple | list) else (along,)
+    if along is None:
+        cotangents = (torch.ones_like(outputs[0]),)
+    pairs = [
+        (output, cotangent)
+        for output, cotangent in zip(outputs, cotangents, strict=False)
+        if cotangent is not None and output.requires_grad
+    ]
+    if pairs:
+        torch.autograd.backward([output for output, _ in pairs], [_like(cotangent, out) for out, cotangent in pairs])
+    return tuple(leaf.grad if isinstance(leaf, Tensor) else None for leaf in leaves)
+
+
+def _as_leaf(value: Any) -> Any:
+    if isinstance(value, Tensor) and (value.is_floating_point() or value.is_complex()):
+        return value.detach().clone().requires_grad_(True)
+    return value
+
+
+def _like(cotangent: Tensor, output: Tensor) -> Tensor:
+    """The cotangent in the output's dtype and on its device, so that float64 inside costs nobody points."""
+    return cotangent.to(dtype=output.dtype, device=output.device)
+
+
+def parameter_gradients(module: Any) -> dict[str, Tensor | None]:
+    """By name, the gradient that the last backward pass left on each parameter; None where it left none."""
+    return {name: parameter.grad for name, parameter in module.named_parameters()}
+
+
+def copy_weights(module: Any, weights: dict[str, Any]) -> dict[str, Any]:
+    """Copy weights into the parameters and buffers of a module, if all of them fit.
+
+    Returns:
+        ``missing``: names that the module lacks; ``unknown``: parameters that `weights` lacks;
+        ``differing``: by name, the shape that the module has where it is another one. The weights were
+        copied if all three are empty.
+    """
+    parameters = dict(module.named_parameters())
+    own = parameters | dict(module.named_buffers())
+    found = {
+        "missing": [name for name in weights if name not in own],
+        "unknown": [name for name in parameters if name not in weights],
+        "differing": {
+            name: tuple(own[name].shape)
+            for name, value in weights.items()
+            if name in own and own[name].shape != value.shape
+        },
+    }
+    if not any(found.values()):
+        with torch.no_grad():
+            for name, value in weights.items():
+                own[name].copy_(value)
+    return found

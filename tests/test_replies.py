@@ -1,0 +1,341 @@
+"""The room `replies`: gradients, weights, hidden functions and kept results, in the worker and in the notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from tensorgrade.errors import CheckFailure, GraderError, NotDefinedError, StudentError, WorkerLost
+from tensorgrade.student import NotebookSession, Session, Student, StudentObject
+
+Open = Callable[..., Session]
+Ask = Callable[..., Student]
+
+
+@pytest.fixture(params=["worker", "notebook"])
+def ask(request: pytest.FixtureRequest, open_session: Open) -> Ask:
+    """The student fixture of a check, made of one cell: behind the wall, and in the notebook's own process."""
+
+    def begin(cell: str, instructor: dict[str, str] | None = None) -> Student:
+        if request.param == "worker":
+            session: Any = open_session(cell, instructor=instructor)
+        else:
+            namespace: dict[str, Any] = {"In": [cell]}
+            exec(cell, namespace)
+            session = NotebookSession(namespace, instructor)
+        session.begin_check(7)
+        return Student(session, 7)
+
+    return begin
+
+
+LINEAR = """
+import torch
+class Net(torch.nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.layer = torch.nn.Linear(3, width)
+        self.scale = torch.nn.Parameter(torch.ones(width))
+        self.register_buffer("shift", torch.zeros(width))
+    def forward(self, x):
+        return self.layer(x) * self.scale.detach() + self.shift
+"""
+
+
+def test_gradients_of_inputs(ask: Ask) -> None:
+    """The gradient of each floating point input is that of the closed form, and None for the others."""
+    student = ask("def f(x, y, n):\n    return (x ** 2 * y) * n")
+    x, y = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])
+    dx, dy, dn = student.gradients(student.f, (x, y, 3), along=torch.tensor([1.0, 10.0]))
+    assert torch.equal(dx, torch.tensor([18.0, 480.0]))
+    assert torch.equal(dy, torch.tensor([3.0, 120.0]))
+    assert dn is None
+
+
+def test_gradients_of_one_of_several_outputs(ask: Ask) -> None:
+    """Without a cotangent the loss is the sum of the first output; None leaves an output out."""
+    student = ask("def f(x):\n    return 2 * x, 5 * x")
+    x = torch.ones(3)
+    assert torch.equal(student.gradients(student.f, (x,))[0], torch.full((3,), 2.0))
+    assert torch.equal(student.gradients(student.f, (x,), (None, torch.ones(3)))[0], torch.full((3,), 5.0))
+
+
+def test_gradients_of_a_detached_function_are_none(ask: Ask) -> None:
+    """A result that is cut off from its input has no gradient, which is no error of the student's code."""
+    student = ask("def f(x):\n    return x.detach() * 2")
+    assert student.gradients(student.f, (torch.ones(3),)) == (None,)
+
+
+def test_parameter_gradients_after_a_backward_pass(ask: Ask) -> None:
+    """Each parameter's gradient is read by name; one that nothing reaches is None; a second pass does not add up."""
+    student = ask(LINEAR)
+    net = student.Net(2)
+    x = torch.tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]])
+    for _ in range(2):
+        student.gradients(net, (x,), along=torch.tensor([[1.0, 0.0], [1.0, 2.0]]))
+        found = student.parameter_gradients(net)
+    assert torch.equal(found["layer.weight"], torch.tensor([[1.0, 3.0, 3.0], [0.0, 2.0, 0.0]]))
+    assert torch.equal(found["layer.bias"], torch.tensor([2.0, 2.0]))
+    assert found["scale"] is None
+
+
+def test_weights_are_copied_by_name(ask: Ask) -> None:
+    """After copying, the module computes with the check's own weights, buffers included."""
+    student = ask(LINEAR)
+    net = student.Net(2)
+    weights = {
+        "layer.weight": torch.arange(6.0).reshape(2, 3),
+        "layer.bias": torch.tensor([1.0, 2.0]),
+        "scale": torch.tensor([1.0, 2.0]),
+        "shift": torch.tensor([0.0, 100.0]),
+    }
+    student.copy_weights(net, weights)
+    assert torch.equal(net(torch.ones(1, 3)), torch.tensor([[4.0, 128.0]]))
+    assert torch.equal(net.state_dict()["scale"], weights["scale"])
+
+
+@pytest.mark.parametrize(
+    ("weights", "hint"),
+    [
+        pytest.param({"scale": (2,), "layer.bias": (2,), "layer.kernel": (2, 3)}, "`layer.kernel`", id="missing"),
+        pytest.param({"scale": (2,), "layer.bias": (2,), "layer.weight": (3, 2)}, "another shape", id="shape"),
+        pytest.param({"scale": (2,), "layer.bias": (2,)}, "does not name", id="unknown"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(ask: Ask, weights: dict[str, tuple[int, ...]], hint: str) -> None:
+    """A layer of another name or shape is a failure with a hint, and nothing is copied."""
+    student = ask(LINEAR)
+    net = student.Net(2)
+    with pytest.raises(CheckFailure) as caught:
+        student.copy_weights(net, {name: torch.full(shape, 9.0) for name, shape in weights.items()})
+    assert hint in str(caught.value.hint)
+    assert torch.equal(net.state_dict()["scale"], torch.ones(2))
+
+
+def test_hidden_functions_are_called_back(ask: Ask) -> None:
+    """The student's code calls a function of the check's as if it were its own; only values pass."""
+    student = ask(
+        "import torch\n"
+        "def numerical_gradient(f, x, h=1e-6):\n"
+        "    grad = torch.zeros_like(x)\n"
+        "    for i in range(x.numel()):\n"
+        "        step = torch.zeros_like(x); step.view(-1)[i] = h\n"
+        "        grad.view(-1)[i] = (f(x + step) - f(x - step)) / (2 * h)\n"
+        "    return grad\n"
+    )
+    x = torch.randn(2, 3, dtype=torch.float64)
+    calls = []
+
+    def cubes(point: torch.Tensor) -> torch.Tensor:
+        calls.append(point)
+        return (point**3).sum()
+
+    found = student.numerical_gradient(cubes, x)
+    assert (found - 3 * x**2).abs().max() < 1e-6
+    assert len(calls) == 12
+
+
+def test_functions_in_nested_arguments_and_results(ask: Ask) -> None:
+    """A hidden function may come in a list, return several values, and outlive the call within its check."""
+    student = ask("kept = []\ndef take(fs):\n    kept.extend(fs)\ndef use(x):\n    return [f(x, y=2)[0] for f in kept]")
+    student.take([lambda x, y: (x + y, None), lambda x, y: (x * y, None)])
+    assert student.use(5) == [7, 10]
+
+
+def test_a_hidden_function_that_raises(ask: Ask) -> None:
+    """What a hidden function raises reaches the student's code without its text."""
+    student = ask(
+        "def run(f):\n    try:\n        return f()\n    except RuntimeError as error:\n        return str(error)"
+    )
+
+    def secret() -> None:
+        raise ValueError("the label is 3")
+
+    assert student.run(secret) == "the function that the check passed in raised an exception"
+
+
+def test_a_hidden_function_may_fail_the_check(ask: Ask) -> None:
+    """A function that looks at its arguments fails the check even if the student's code swallows the exception."""
+    student = ask("def run(f):\n    try:\n        f(1)\n    except Exception:\n        return 'fine'")
+
+    def spy(x: Any) -> None:
+        raise CheckFailure(f"called with {x}", "Call it with a float64 tensor.")
+
+    with pytest.raises(CheckFailure, match="called with 1"):
+        student.run(spy)
+    assert student.run(lambda x: x) is None
+
+
+def test_a_hidden_function_holds_no_object_of_the_students(ask: Ask) -> None:
+    """A function of the grader's that is handed an object cannot be led to run the student's code."""
+    student = ask(
+        "class C:\n    x = 1\n"
+        "def run(f):\n    try:\n        return f(C())\n    except RuntimeError:\n        return 'refused'"
+    )
+    assert student.run(lambda thing: thing.x) == "refused"
+    assert student.run(lambda thing: isinstance(thing, StudentObject)) is True
+
+
+def test_instructor_code_is_loaded_beside(ask: Ask) -> None:
+    """A loaded module runs on the student's side, with the student's objects themselves."""
+    training = (
+        "import torch\n"
+        "def train(make, x, y, steps):\n"
+        "    net = make(1)\n"
+        "    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+        "    losses = []\n"
+        "    for _ in range(steps):\n"
+        "        optimiser.zero_grad()\n"
+        "        loss = ((net(x) - y) ** 2).mean()\n"
+        "        loss.backward()\n"
+        "        optimiser.step()\n"
+        "        losses.append(loss.item())\n"
+        "    return losses\n"
+    )
+    student = ask(LINEAR, {"training": training})
+    x = torch.randn(20, 3)
+    losses = student.load("training").train(student.Net, x, x.sum(1, keepdim=True), 30)
+    assert len(losses) == 30
+    assert losses[-1] < 0.1 * losses[0]
+    with pytest.raises(GraderError, match=r"no worker/trainer\.py beside the checks\. There: training"):
+        student.load("trainer")
+
+
+def test_dtypes_and_devices_cross(ask: Ask) -> None:
+    """A dtype and a device arrive as what they are, in both directions."""
+    student = ask(
+        "import torch\ndef f(dtype, device):\n    x = torch.ones(2, dtype=dtype, device=device)\n"
+        "    return x.dtype, x.device"
+    )
+    assert student.f(torch.float64, torch.device("cpu")) == (torch.float64, torch.device("cpu"))
+
+
+def test_seed_makes_a_call_repeatable(ask: Ask) -> None:
+    """Seeded with the same number, the student's side draws the same numbers again."""
+    student = ask("import torch\ndef draw():\n    return torch.rand(3)")
+    first, second = student.draw(), student.draw()
+    student.seed(7)
+    assert torch.equal(student.draw(), first)
+    assert not torch.equal(first, second)
+
+
+def test_a_name_of_ours_is_reached_by_item(ask: Ask) -> None:
+    """A submission may define a function that is called like a method of the fixture."""
+    assert ask("def gradients(x):\n    return x + 1")["gradients"](1) == 2
+
+
+SOURCE = """
+import torch
+from torch.nn import functional as F
+import torch.nn.functional as functional
+soft = functional.softmax
+
+def helper(x):
+    return soft(x, -1)
+
+@torch.no_grad()
+def attend(q, k):  # a comment
+    n = len(q)
+    return helper(q @ k.transpose(-1, -2)) + F.relu(k).softmax(0) * n
+"""
+
+
+def test_source_and_calls_of_a_function(ask: Ask) -> None:
+    """The source is the cell's text, and the calls are followed through aliases and helpers."""
+    student = ask(SOURCE)
+    assert student.source("attend").startswith("@torch.no_grad()\ndef attend(q, k):  # a comment")
+    calls = student.calls("attend")
+    assert calls >= {"torch.nn.functional.softmax", "torch.nn.functional.relu", ".softmax", ".transpose", "len"}
+    assert not calls & {"helper", "n", "q", "soft"}
+    with pytest.raises(NotDefinedError):
+        student.calls("attention")
+
+
+def test_source_is_read_where_no_code_of_the_students_runs(open_session: Open) -> None:
+    """What runs cannot change what its source says; a cell that no parser can read is left out."""
+    cells = ("def f(x):\n    return x.softmax(0)", "import ast, builtins\nast.parse = None\ndel f", "-" * 200_000 + "1")
+    session = open_session(*cells)
+    session.begin_check(7)
+    assert Student(session).calls("f") == {".softmax"}
+
+
+COUNTED = {"slow": "import pathlib\ndef compute(make, x):\n    pathlib.Path('ran').touch()\n    return {'w': make(x)}"}
+RAN = "import os\ndef make(x):\n    return x * 2\ndef has_run():\n    return os.path.exists('ran')"
+
+
+def test_kept_results_are_not_computed_again(open_session: Open) -> None:
+    """A result kept by an earlier session on the same code is there without a call, and equal."""
+    x = torch.randn(3)
+    first = open_session(RAN, instructor=COUNTED)
+    student = begun(first)
+    value = student.kept(student.load("slow").compute, student.make, x)
+    assert student.has_run() is True
+    again = begun(open_session(RAN, instructor=COUNTED, kept=first.keeper.used))
+    assert torch.equal(again.kept(again.load("slow").compute, again.make, x)["w"], value["w"])
+    assert again.has_run() is False
+
+
+@pytest.mark.parametrize(
+    ("cell", "instructor", "argument"),
+    [
+        pytest.param(RAN + "\n# changed", COUNTED, 1.0, id="submission"),
+        pytest.param(RAN, {"slow": COUNTED["slow"] + "\n"}, 1.0, id="instructor"),
+        pytest.param(RAN, COUNTED, 2.0, id="argument"),
+    ],
+)
+def test_what_decides_a_kept_result_is_in_its_key(
+    open_session: Open, cell: str, instructor: dict[str, str], argument: float
+) -> None:
+    """Another submission, another module of the instructor's or another argument is computed afresh."""
+    first = open_session(RAN, instructor=COUNTED)
+    student = begun(first)
+    student.kept(student.load("slow").compute, student.make, 1.0)
+    again = begun(open_session(cell, instructor=instructor, kept=first.keeper.used))
+    assert again.kept(again.load("slow").compute, again.make, argument) == {"w": 2 * argument}
+    assert again.has_run() is True
+
+
+def test_only_what_has_a_name_can_decide_a_kept_result(open_session: Open) -> None:
+    """An object that another call has made has no name, and one that stays over there cannot be kept."""
+    student = begun(open_session("class C:\n    pass\ndef make():\n    return C()\ndef use(c):\n    return 1"))
+    with pytest.raises(GraderError, match="Make such objects inside the function that is kept"):
+        student.kept(student.use, student.make())
+    with pytest.raises(TypeError, match="plain values to keep"):
+        student.kept(student.make)
+
+
+def test_endless_callbacks_end(open_session: Open) -> None:
+    """Code that calls a hidden function for ever is stopped by its budget."""
+    session = open_session("def run(f):\n    while True:\n        f(1)")
+    session.begin_check(7, 0.5)
+    with pytest.raises(WorkerLost, match="stopped after"):
+        Student(session).run(lambda x: x)
+
+
+def test_a_larger_budget_is_for_one_check(open_session: Open) -> None:
+    """A check with a budget of its own may run longer than the limit of the others."""
+    session = open_session(
+        "import time\ndef burn(seconds):\n    end = time.process_time() + seconds\n"
+        "    while time.process_time() < end:\n        pass\n    return seconds"
+    )
+    session.begin_check(7, 30.0)
+    assert Student(session).burn(1.5) == 1.5
+    session.begin_check(7, 0.3)
+    with pytest.raises(WorkerLost):
+        Student(session).burn(1.5)
+
+
+def begun(session: Session) -> Student:
+    """The student fixture of a check that begins now."""
+    session.begin_check(7)
+    return Student(session, 7)
+
+
+def test_errors_in_a_module_show_the_students_line(ask: Ask) -> None:
+    """What a module's forward pass raises is the student's own error, with its line."""
+    student = ask("import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return x @ x\n")
+    with pytest.raises(StudentError, match="RuntimeError"):
+        student.gradients(student.Net(), (torch.ones(2, 3),))
