@@ -78,8 +78,9 @@ class Assignment:
     @property
     def grader_files(self) -> tuple[Path, ...]:
         """The pytest files of the grader, public checks first."""
-        names = ("test_public.py", "test_hidden.py")
-        return tuple(self.graders / name for name in names if (self.graders / name).is_file())
+        public = self.graders / "test_public.py"
+        hidden = sorted(self.graders.glob("test_hidden*.py"))
+        return (public, *hidden) if public.is_file() else tuple(hidden)
 
     @property
     def worker_files(self) -> tuple[Path, ...]:

@@ -13,11 +13,11 @@
     ├── StudentError          the student's code raised
     │   └── NotDefinedError   the submission lacks a name that a check uses
     ├── WorkerLost            the student's process died or was stopped
-    ├── NeedsOtherTask        a check builds on a task that failed
+    ├── NeedsOther        a check builds on a task that failed
     └── CheckFailure          a check found a wrong value (an AssertionError too)
 
 Student misbehaviour is data: ``NotebookError``, ``StudentError``, ``WorkerLost``,
-``NeedsOtherTask`` and ``CheckFailure`` end in a report. The others end a command.
+``NeedsOther`` and ``CheckFailure`` end in a report. The others end a command.
 """
 
 from __future__ import annotations
@@ -96,8 +96,17 @@ class StudentError(TensorgradeError):
         self.frames = frames
 
 
-class NeedsOtherTask(TensorgradeError):
-    """A task that a check builds on has failed; the message is that task's name."""
+class NeedsOther(TensorgradeError):
+    """What a check builds on has failed.
+
+    Args:
+        name: the task, or the check.
+        sentence: the requirement that students read, if it is a check.
+    """
+
+    def __init__(self, name: str, sentence: str | None = None) -> None:
+        super().__init__(name)
+        self.sentence = sentence
 
 
 class NotDefinedError(StudentError):

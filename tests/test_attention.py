@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from dataclasses import dataclass
@@ -21,7 +22,14 @@ ROOT = Path(__file__).parents[1]
 MUTANTS = sorted((ROOT / "graders" / "attention" / "mutants").glob("*.py"))
 HONEST = sorted((ROOT / "tests" / "honest").glob("*.py"))
 SAMPLES = sorted((ROOT / "demo" / "submissions").glob("*.py"))
-POINTS = {"attend": 19.0, "masks": 12.0, "positions": 8.0}
+POINTS = {"attend": 19.0, "masks": 12.0, "positions": 8.0, "heads": 19.0, "layer": 10.0, "reviews": 17.0}
+# What a student builds on: a mistake in one task may cost points in those that use it.
+USES = {
+    "heads": {"attend"},
+    "layer": {"attend", "heads"},
+    "reviews": {"attend", "masks", "positions", "heads", "layer"},
+}
+TRAINS = ("test_learns_negation",)
 
 
 @dataclass(frozen=True)
@@ -40,15 +48,27 @@ class Classroom:
         return self.grader.grade(submission)
 
 
-@pytest.fixture(scope="module")
-def classroom(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Classroom:
-    """A copy of the course, so that nothing is written into the checkout."""
-    root = tmp_path_factory.mktemp("course")
+def open_classroom(template: Template, root: Path, *, trains: bool) -> Classroom:
+    """A copy of the course, so that nothing is written into the checkout, with or without the check that trains."""
     for name in ("source", "release", "graders"):
         shutil.copytree(ROOT / name, root / name)
     shutil.copy(ROOT / "nbgrader_config.py", root)
+    if not trains:
+        (root / "graders" / "attention" / "test_hidden_training.py").unlink()
     course = Course.at(root)
     return Classroom(course, Grader(course.assignment("attention"), template))
+
+
+@pytest.fixture(scope="module")
+def classroom(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Classroom:
+    """The assignment as it is."""
+    return open_classroom(template, tmp_path_factory.mktemp("course"), trains=True)
+
+
+@pytest.fixture(scope="module")
+def quick(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Classroom:
+    """The assignment without the check that trains for seconds."""
+    return open_classroom(template, tmp_path_factory.mktemp("quick"), trains=False)
 
 
 def points(report: Report) -> dict[str, float | None]:
@@ -81,14 +101,29 @@ def test_untouched_release_earns_nothing(classroom: Classroom) -> None:
     assert all(check.hint for check in report.checks)
 
 
-@pytest.mark.parametrize("path", MUTANTS, ids=lambda path: path.stem)
-def test_mutant_is_rejected(classroom: Classroom, path: Path) -> None:
-    """A mutant fails the checks that claim it and loses points only in the tasks it is wrong in."""
-    edits = read_edits(path)
-    report = classroom.grade(edits)
+def require_rejected(report: Report, edits: CellEdits) -> None:
+    """The report rejects a mutant: by the checks that claim it, in its own task and in none that it has no part in."""
     losing = {name for name, value in points(report).items() if value != POINTS[name]}
-    assert losing == listed(edits.headers["loses"])
+    listed_tasks = listed(edits.headers["loses"])
+    dependent = {task for task, used in USES.items() if used & listed_tasks}
+    assert listed_tasks <= losing <= listed_tasks | dependent
     assert listed(edits.headers["killed by"]) <= failed(report)
+
+
+@pytest.mark.parametrize("path", MUTANTS, ids=lambda path: path.stem)
+def test_mutant_is_rejected(classroom: Classroom, quick: Classroom, path: Path) -> None:
+    """A mutant fails the checks that claim it and loses points only where it is wrong."""
+    edits = read_edits(path)
+    trains = listed(edits.headers["killed by"]) & set(TRAINS)
+    require_rejected((classroom if trains else quick).grade(edits), edits)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("path", MUTANTS, ids=lambda path: path.stem)
+def test_mutant_is_rejected_by_the_whole_grader(classroom: Classroom, path: Path) -> None:
+    """The same with training."""
+    edits = read_edits(path)
+    require_rejected(classroom.grade(edits), edits)
 
 
 def test_every_hidden_check_and_task_has_a_mutant(classroom: Classroom) -> None:
@@ -100,17 +135,41 @@ def test_every_hidden_check_and_task_has_a_mutant(classroom: Classroom) -> None:
     assert set().union(*(listed(header["loses"]) for header in headers)) == set(POINTS)
 
 
+def require_full_points(report: Report, edits: CellEdits) -> None:
+    """The report gives all points of the tasks whose cells were edited."""
+    tasks = {name.removesuffix("-solution") for name in edits.cells} & set(POINTS)
+    lost = {
+        check.name: check.rationale for check in report.checks if check.task in tasks and check.name in failed(report)
+    }
+    assert lost == {}
+    assert {task: points(report)[task] for task in tasks} == {task: POINTS[task] for task in tasks}
+
+
 @pytest.mark.parametrize("path", HONEST, ids=lambda path: path.stem)
-def test_honest_styles_earn_all_points(classroom: Classroom, path: Path) -> None:
-    """A correct solution in another style loses nothing."""
-    report = classroom.grade(read_edits(path), "release")
-    assert {check.name: check.rationale for check in report.checks if check.name in failed(report)} == {}
-    assert points(report) == POINTS
+def test_honest_styles_earn_all_points(classroom: Classroom, quick: Classroom, path: Path) -> None:
+    """A correct solution in another style loses nothing; models in other styles are trained too."""
+    edits = read_edits(path)
+    grader = classroom if "reviews-solution" in edits.cells else quick
+    require_full_points(grader.grade(edits), edits)
 
 
-def test_cheat_leaks_and_gains_nothing(classroom: Classroom) -> None:
+@pytest.mark.proof
+@pytest.mark.parametrize("number", range(20))
+def test_honest_styles_keep_all_points_on_other_secrets(template: Template, tmp_path: Path, number: int) -> None:
+    """With another course secret, so with other inputs, data and seeds, nobody loses a point by luck."""
+    (tmp_path / ".tensorgrade").mkdir(mode=0o700)
+    (tmp_path / ".tensorgrade" / "secret").write_text(hashlib.sha256(b"%d" % number).hexdigest() + "\n")
+    classroom = open_classroom(template, tmp_path, trains=True)
+    assert classroom.grader.broken == ()
+    for path in HONEST:
+        if path.stem.startswith("transformer") or number < 5:
+            edits = read_edits(path)
+            require_full_points(classroom.grade(edits), edits)
+
+
+def test_cheat_leaks_and_gains_nothing(quick: Classroom) -> None:
     """The sample that reads files and patches torch gets no point and no file of the course."""
-    report = classroom.grade(read_edits(ROOT / "demo" / "submissions" / "hugo.py"), "release")
+    report = quick.grade(read_edits(ROOT / "demo" / "submissions" / "hugo.py"), "release")
     assert points(report) == dict.fromkeys(POINTS, 0.0)
     assert "scaled_dot_product_attention(" not in str(report.notebooks)
 
@@ -120,8 +179,8 @@ def test_release_is_fresh(classroom: Classroom) -> None:
     generate_release(classroom.course, "attention")
     made, committed = (root / "release" / "attention" for root in (classroom.course.root, ROOT))
     names = sorted(path.name for path in committed.iterdir())
-    assert names == sorted(path.name for path in made.iterdir()) == ["attention.ipynb", "test_public.py"]
-    for name in names:
+    assert names == sorted(path.name for path in made.iterdir()) == ["attention.ipynb", "test_public.py", "worker"]
+    for name in ("attention.ipynb", "test_public.py", "worker/training.py"):
         assert (made / name).read_text() == (committed / name).read_text(), f"make release, {name}"
 
 
@@ -136,7 +195,7 @@ def test_release_gives_nothing_away() -> None:
     lines = {line.strip() for solution in solutions for line in solution.splitlines() if len(line.strip()) > 12}
     assert len(lines) > 10
     assert {line for line in lines if line in text} == set()
-    hidden = (ROOT / "graders" / "attention" / "test_hidden.py").read_text()
+    hidden = "".join(path.read_text() for path in (ROOT / "graders" / "attention").glob("test_hidden*.py"))
     assert not any(name in text for name in re.findall(r"def (test_\w+)", hidden))
     assert all(not cell.get("outputs") for cell in released.cells)
 

@@ -21,7 +21,7 @@ LEVELS = (
     {"gradebook", "public"},
     {"reports", "fleet"},
     {"grading"},
-    {"student", "notebooks", "course"},
+    {"student", "notebooks", "course", "data"},
     {"sandbox"},
     {"replies"},
     {"wire", "checks", "limits"},

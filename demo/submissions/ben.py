@@ -1,5 +1,5 @@
 """Half done: masks and positions are right, attention is not started."""
-# expect: attend=0 masks=12 positions=8
+# expect: attend=0 masks=12 positions=8 heads=0 layer=0 reviews=0
 
 # %% masks-solution
 def mask_future(L):

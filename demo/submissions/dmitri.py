@@ -1,5 +1,5 @@
 """Multiplies with the mask after the softmax."""
-# expect: attend=12 masks=12 positions=8
+# expect: attend=12 masks=12 positions=8 heads=0 layer=0 reviews=0
 
 # %% attend-solution
 def attend(q, k, v, allow=None):

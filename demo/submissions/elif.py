@@ -1,5 +1,5 @@
 """A syntax error in the cell of attend; the rest is right."""
-# expect: attend=0 masks=12 positions=8
+# expect: attend=0 masks=12 positions=8 heads=0 layer=0 reviews=0
 
 # %% attend-solution
 def attend(q, k, v, allow=None):

@@ -1,5 +1,5 @@
 """An endless loop in wave_positions; the rest is right."""
-# expect: attend=19 masks=12 positions=0
+# expect: attend=19 masks=12 positions=0 heads=0 layer=0 reviews=0
 
 # %% attend-solution
 def attend(q, k, v, allow=None):

@@ -1,5 +1,5 @@
 """Cheats: looks for the checks and the gradebook, patches the comparisons, returns an object that equals everything."""
-# expect: attend=0 masks=0 positions=0
+# expect: attend=0 masks=0 positions=0 heads=0 layer=0 reviews=0
 
 # %% attend-solution
 import glob

@@ -1,5 +1,5 @@
 """Right, with loops, float64 inside, prints and warnings on stderr."""
-# expect: attend=19 masks=12 positions=8
+# expect: attend=19 masks=12 positions=8 heads=0 layer=0 reviews=0
 
 # %% attend-solution
 import sys

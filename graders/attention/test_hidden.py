@@ -50,7 +50,7 @@ def draw_allow(rng, queries=5, keys=7):
     return allow
 
 
-@pytest.mark.task("attend", weight=2)
+@pytest.mark.task("attend")
 def test_matches_reference(student, rng):
     """The output is the value vectors averaged with the attention weights."""
     q, k, v = draw_inputs(rng, 2)
@@ -99,7 +99,7 @@ def test_forbidden_keys_get_no_weight(student, rng):
     assert_rows_sum_to_one(w, "With a mask the weights no longer sum to 1. Does it act before the softmax?")
 
 
-@pytest.mark.task("attend", weight=2)
+@pytest.mark.task("attend")
 def test_forbidden_keys_have_no_influence(student, rng):
     """Forbidding keys gives the same result as leaving them out."""
     q, k, v = draw_inputs(rng, 2)
@@ -230,6 +230,40 @@ def test_float64_is_kept(student, rng):
     if not off <= 1e-11:
         hint = "For float64 inputs w must sum to 1, and out equal w @ v, to the last digits of float64."
         raise CheckFailure(f"sums of w, or out - w @ v, are off by {off:.3g}", hint)
+
+
+def reference_gradients(inputs, along, allow):
+    """The gradients of queries, keys and values, by torch's own attention."""
+    leaves = [x.clone().requires_grad_() for x in inputs]
+    scaled_dot_product_attention(*leaves, attn_mask=allow).backward(along)
+    return [leaf.grad for leaf in leaves]
+
+
+@pytest.mark.task("attend")
+def test_gradients_match_reference(student, rng):
+    """Gradients flow through the attention to queries, keys and values."""
+    inputs, along = draw_inputs(rng, 2), torch.randn(2, 5, 3, generator=rng)
+    allow = draw_allow(rng)
+    found = student.gradients(student.attend, (*inputs, allow), along=(along, None))
+    for name, gradient, expected in zip("qkv", found[:3], reference_gradients(inputs, along, allow), strict=True):
+        if gradient is None:
+            raise CheckFailure(f"no gradient of {name}", f"No gradient reaches {name}. Is a tensor detached or copied?")
+        assert_close(gradient, expected, **FLOAT32, name=f"the gradient of {name}")
+
+
+@pytest.mark.task("attend")
+def test_blind_rows_leave_gradients_finite(student, rng):
+    """A query that may look at nothing makes no gradient NaN, and has none itself."""
+    inputs, along = draw_inputs(rng, 2), torch.randn(2, 5, 3, generator=rng)
+    allow = draw_allow(rng)
+    allow[1] = False
+    found = student.gradients(student.attend, (*inputs, allow), along=(along, None))
+    for name, gradient in zip("qkv", found[:3], strict=True):
+        if gradient is None or not gradient.isfinite().all():
+            hint = f"The gradient of {name} is NaN or missing beside a row without allowed keys. NaN times 0 is NaN."
+            raise CheckFailure(f"gradient of {name}: {gradient}", hint)
+    if not found[0][:, 1].abs().amax() <= 1e-6:
+        raise CheckFailure("the blind query has a gradient", "A query that may look at nothing has a gradient.")
 
 
 def assert_mask(actual, rows, name):

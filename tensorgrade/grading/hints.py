@@ -6,7 +6,7 @@ import builtins
 import re
 import traceback
 
-from tensorgrade.errors import CheckFailure, NeedsOtherTask, NotDefinedError, StudentError, WorkerLost
+from tensorgrade.errors import CheckFailure, NeedsOther, NotDefinedError, StudentError, WorkerLost
 
 LOST_HINTS = {
     "TIMED_OUT": "Your code took too long here and was stopped. Look for a loop that does not end.",
@@ -45,7 +45,9 @@ def _hint(error: BaseException) -> str:
             return _own_error(error)
         case WorkerLost():
             return LOST_HINTS.get(error.outcome, LOST_HINTS["KILLED"])
-        case NeedsOtherTask():
+        case NeedsOther():
+            if error.sentence is not None:
+                return f"Not tried. First this has to hold: {error.sentence}"
             return f"Mend the task {error} first: this check builds on it."
         case AssertionError():
             return NOT_MET
@@ -60,8 +62,10 @@ def rationale_for(error: BaseException | None) -> str | None:
         case StudentError():
             places = [f"  In [{frame.cell}], line {frame.line}: {frame.text}" for frame in error.frames]
             return "\n".join(["the student's code raised", *places, str(error)])
-        case CheckFailure() | WorkerLost() | NeedsOtherTask():
+        case CheckFailure() | WorkerLost():
             return str(error)
+        case NeedsOther():
+            return f"not tried: {error} has not passed"
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not FOREIGN.search(frame.filename)]
     return "".join(["the check raised\n", *traceback.format_list(own), *traceback.format_exception_only(error)])

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from tensorgrade.errors import NeedsOtherTask, PlatformError, WorkerLost
+from tensorgrade.errors import NeedsOther, PlatformError, WorkerLost
 from tensorgrade.grading.hints import hint_for, rationale_for
 from tensorgrade.grading.records import CheckRecord, Status
 from tensorgrade.student import Asking, Student
@@ -62,7 +62,7 @@ class GraderPlugin:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Make the marks of a grader known."""
         config.addinivalue_line("markers", "task(name, weight=1): the grade cell this check belongs to")
-        config.addinivalue_line("markers", "needs(*names): tasks that this check builds on")
+        config.addinivalue_line("markers", "needs(*names): tasks or checks that this check builds on")
         config.addinivalue_line("markers", "budget(cpu_seconds): more time than limits.check_cpu_seconds")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -121,9 +121,15 @@ class GraderPlugin:
             return "expected a docstring: the sentence that students read"
         if item.name in self.planned:
             return "another check has this name"
-        if not set(needs) <= set(self.tasks[: self.tasks.index(task)]):
-            return f"needs {needs!r}, but only a task further up in the notebook can be needed"
+        possible = {*self.tasks[: self.tasks.index(task)], *self._checks_up_to(task)}
+        if not set(needs) <= possible:
+            return f"needs {needs!r}, but only a task, or a check, further up can be needed"
         return None
+
+    def _checks_up_to(self, task: str) -> set[str]:
+        """The functions that were planned so far in a task and in those further up in the notebook."""
+        tasks = self.tasks[: self.tasks.index(task) + 1]
+        return {_function_of(record.name) for record in self.planned.values() if record.task in tasks}
 
     def _seed(self, name: str, side: str = "grader") -> int:
         """A check's seed. The student's side has one of its own, from which this one cannot be found."""
@@ -157,15 +163,16 @@ class GraderPlugin:
         torch.manual_seed(seed)
         self.metrics.clear()
         task = self.planned[item.name].task
-        failed = [need for need in self.needs[item.name] if not self._has_passed(need)]
-        if failed:
-            raise NeedsOtherTask(failed[0])
+        for need in self.needs[item.name]:
+            self._require_passed(need)
         if self.deaths[task] >= MAX_DEATHS_PER_TASK:
             raise WorkerLost("UNTRIED", f"not tried: the process was lost {MAX_DEATHS_PER_TASK} times in this task")
 
-    def _has_passed(self, task: str) -> bool:
-        records = [record for record in self.records.values() if record.task == task]
-        return bool(records) and all(record.status is Status.PASSED for record in records)
+    def _require_passed(self, need: str) -> None:
+        """Skip the check that runs if the task, or the check in all its variants, that it needs has not passed."""
+        records = [record for record in self.records.values() if need in (record.task, _function_of(record.name))]
+        if not records or not all(record.status is Status.PASSED for record in records):
+            raise NeedsOther(need, None if need in self.tasks or not records else records[0].sentence)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -186,7 +193,7 @@ class GraderPlugin:
         if isinstance(error, WorkerLost):
             self.deaths[plan.task] += 1
         status = Status.PASSED if error is None else Status.FAILED
-        if isinstance(error, NeedsOtherTask):
+        if isinstance(error, NeedsOther):
             status = Status.SKIPPED
         # An error while a check is torn down comes second and must not turn into a pass.
         if name not in self.records or self.records[name].status is Status.PASSED:
@@ -201,13 +208,18 @@ def _task_of(item: pytest.Item) -> str | None:
     return mark.args[0] if mark is not None and len(mark.args) == 1 else None
 
 
+def _function_of(name: str) -> str:
+    """The function of a check, whose name may end in its parameters."""
+    return name.partition("[")[0]
+
+
 def _sentence_of(item: pytest.Item) -> str:
     """The docstring of a check."""
     return (getattr(getattr(item, "function", None), "__doc__", None) or "").strip()
 
 
 def _needs_of(item: pytest.Item) -> tuple[str, ...]:
-    """The tasks that a check builds on."""
+    """The tasks and checks that a check builds on."""
     return tuple(name for need in item.iter_markers("needs") for name in need.args)
 
 

@@ -1,4 +1,4 @@
-"""Helpers stand in a later solution cell; some results carry a gradient."""
+"""Helpers stand in a later solution cell; the table of positions carries a gradient."""
 
 # %% attend-solution
 def attend(q, k, v, allow=None):
@@ -35,8 +35,7 @@ def normalise(scores, allow):
     return power / power.sum(-1, keepdim=True).clamp(min=1e-30)
 
 def average(w, v):
-    weight = torch.nn.Parameter(w)
-    return (weight.unsqueeze(-1) * v.unsqueeze(-3)).sum(-2)
+    return (w.unsqueeze(-1) * v.unsqueeze(-3)).sum(-2)
 
 def wave_positions(L, d):
     even = d + d % 2

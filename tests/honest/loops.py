@@ -8,22 +8,24 @@ def attend(q, k, v, allow=None):
         allow = torch.ones(Lq, Lk, dtype=torch.bool)
     allow = allow.expand(*batch, Lq, Lk).reshape(-1, Lq, Lk)
     q2, k2, v2 = q.reshape(-1, Lq, d), k.reshape(-1, Lk, d), v.reshape(-1, Lk, e)
-    out = torch.zeros(len(q2), Lq, e, dtype=v.dtype)
-    w = torch.zeros(len(q2), Lq, Lk, dtype=q.dtype)
+    outs, ws = [], []
     for b in range(len(q2)):
         for i in range(Lq):
+            out = torch.zeros(e, dtype=v.dtype)
+            w = [torch.zeros((), dtype=q.dtype) for j in range(Lk)]
             scores = {}
             for j in range(Lk):
                 if allow[b, i, j]:
                     scores[j] = (q2[b, i] * k2[b, j]).sum() / d**0.5
-            if len(scores) == 0:
-                continue
-            biggest = max(scores.values())
-            total = sum(torch.exp(s - biggest) for s in scores.values())
-            for j, s in scores.items():
-                w[b, i, j] = torch.exp(s - biggest) / total
-                out[b, i] += w[b, i, j] * v2[b, j]
-    return out.reshape(*batch, Lq, e), w.reshape(*batch, Lq, Lk)
+            if len(scores) > 0:
+                biggest = max(scores.values())
+                total = sum(torch.exp(s - biggest) for s in scores.values())
+                for j, s in scores.items():
+                    w[j] = torch.exp(s - biggest) / total
+                    out = out + w[j] * v2[b, j]
+            outs.append(out)
+            ws.append(torch.stack(w))
+    return torch.stack(outs).reshape(*batch, Lq, e), torch.stack(ws).reshape(*batch, Lq, Lk)
 
 # %% masks-solution
 def mask_future(L):

@@ -1,0 +1,410 @@
+"""The hidden checks of the modules: heads, encoder layer, and the model that reads reviews.
+
+Weights are copied into the submission's layers by the names that the task fixes, so that the whole
+computation can be compared with torch's own modules. Sizes are pairwise different.
+"""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from tensorgrade.checks import assert_close
+from tensorgrade.errors import CheckFailure, StudentError
+
+# float32 rounds at 6e-8; two layers of sums over 24 terms of size 1 agree to some 1e-6 in any order.
+FLOAT32 = {"rtol": 1e-4, "atol": 1e-4}
+
+
+def random_weights(rng, shapes):
+    """By name, normal weights whose matrices keep the size of what they multiply."""
+    return {name: torch.randn(*shape, generator=rng) / shape[-1] ** 0.5 for name, shape in shapes.items()}
+
+
+def heads_weights(rng, width, prefix=""):
+    """Weights of one `Heads`."""
+    names = ("query", "key", "value", "output")
+    matrices = {f"{prefix}{name}.weight": (width, width) for name in names}
+    return random_weights(rng, matrices | {f"{prefix}{name}.bias": (width,) for name in names})
+
+
+def library_heads(weights, n_heads, prefix=""):
+    """Torch's own multi-head attention with the same weights."""
+    width = len(weights[f"{prefix}output.bias"])
+    library = nn.MultiheadAttention(width, n_heads, batch_first=True)
+    names = [f"{prefix}{name}" for name in ("query", "key", "value")]
+    library.load_state_dict(
+        {
+            "in_proj_weight": torch.cat([weights[f"{name}.weight"] for name in names]),
+            "in_proj_bias": torch.cat([weights[f"{name}.bias"] for name in names]),
+            "out_proj.weight": weights[f"{prefix}output.weight"],
+            "out_proj.bias": weights[f"{prefix}output.bias"],
+        }
+    )
+    return library.eval()
+
+
+def layer_weights(rng, width, hidden, prefix=""):
+    """Weights of one `EncoderLayer`."""
+    others = random_weights(
+        rng,
+        {
+            f"{prefix}expand.weight": (hidden, width),
+            f"{prefix}expand.bias": (hidden,),
+            f"{prefix}contract.weight": (width, hidden),
+            f"{prefix}contract.bias": (width,),
+        },
+    )
+    for name in ("norm1", "norm2"):
+        others[f"{prefix}{name}.weight"] = 1 + 0.3 * torch.randn(width, generator=rng)
+        others[f"{prefix}{name}.bias"] = 0.3 * torch.randn(width, generator=rng)
+    return heads_weights(rng, width, f"{prefix}heads.") | others
+
+
+def library_layer(weights, n_heads, prefix=""):
+    """Torch's own pre-norm encoder layer with the same weights."""
+    hidden, width = weights[f"{prefix}expand.weight"].shape
+    library = nn.TransformerEncoderLayer(width, n_heads, hidden, dropout=0.0, batch_first=True, norm_first=True)
+    library.self_attn = library_heads(weights, n_heads, f"{prefix}heads.")
+    names = {"norm1": "norm1", "norm2": "norm2", "linear1": "expand", "linear2": "contract"}
+    for theirs, ours in names.items():
+        part = {end: weights[f"{prefix}{ours}.{end}"] for end in ("weight", "bias")}
+        getattr(library, theirs).load_state_dict(part)
+    return library.eval()
+
+
+def run(module, *inputs, shape, name):
+    """The result as float64, finite and of the right shape."""
+    out = module(*inputs)
+    assert_close(out, torch.zeros(shape), atol=math.inf, name=name)
+    return out.double()
+
+
+def make_eval(student, name, *sizes):
+    """A module of the submission's with dropout off."""
+    module = student[name](*sizes)
+    module.eval()
+    return module
+
+
+@pytest.mark.task("heads", weight=2)
+@pytest.mark.parametrize("n_heads", [1, 2, 4])
+def test_heads_match_library(student, rng, n_heads):
+    """With the same weights the result equals multi-head attention as it is defined."""
+    weights = heads_weights(rng, 12)
+    heads = make_eval(student, "Heads", 12, n_heads)
+    student.copy_weights(heads, weights)
+    x, context = torch.randn(3, 5, 12, generator=rng), torch.randn(3, 7, 12, generator=rng)
+    with torch.no_grad():
+        expected, _ = library_heads(weights, n_heads)(x, context, context)
+    assert_close(heads(x, context), expected, **FLOAT32, name="Heads(x, context)")
+
+
+@pytest.mark.task("heads")
+@pytest.mark.parametrize("part", ["query", "value"])
+def test_heads_are_independent(student, rng, part):
+    """A head fills its own slice of the width, from its own slice of queries and values."""
+    weights = heads_weights(rng, 12)
+    weights["output.weight"], weights["output.bias"] = torch.eye(12), torch.zeros(12)
+    x, context = torch.randn(2, 5, 12, generator=rng), torch.randn(2, 7, 12, generator=rng)
+    results = []
+    for _ in range(2):
+        heads = make_eval(student, "Heads", 12, 4)
+        student.copy_weights(heads, weights)
+        results.append(run(heads, x, context, shape=(2, 5, 12), name="Heads(x, context)"))
+        weights[f"{part}.weight"][3:6] *= -1
+    moved = (results[1] - results[0]).abs().amax((0, 1)) > 1e-5
+    own = torch.zeros(12, dtype=torch.bool)
+    own[3:6] = True
+    if not torch.equal(moved, own):
+        columns = moved.nonzero().flatten().tolist()
+        hint = f"When the {part} of one head changes, its slice of the result must, and no other. How is the width cut?"
+        raise CheckFailure(f"{part}: columns 3 to 5 turned around: columns that change: {columns}", hint)
+
+
+@pytest.mark.task("heads")
+@pytest.mark.parametrize("axes", ["batch", "pads", "pairs"])
+def test_heads_obey_the_mask(student, rng, axes):
+    """What no query may look at has no effect, whichever axes the mask has."""
+    x, context = torch.randn(3, 5, 12, generator=rng), torch.randn(3, 7, 12, generator=rng)
+    keep = [0, 2, 3, 6]
+    allow = torch.zeros(5, 7, dtype=torch.bool)
+    allow[:, keep] = True
+    allow = {"batch": allow.expand(3, 5, 7).contiguous(), "pads": allow[:1].expand(3, 1, 7).contiguous()}.get(
+        axes, allow
+    )
+    heads = make_eval(student, "Heads", 12, 3)
+    masked = run(heads, x, context, allow, shape=(3, 5, 12), name="Heads with a mask")
+    cut = run(heads, x, context[:, keep].contiguous(), shape=(3, 5, 12), name="Heads without a mask")
+    assert_close(masked, cut, **FLOAT32, name="Heads(x, context, allow)")
+
+
+@pytest.mark.task("heads", weight=2)
+def test_mask_of_each_sequence_is_its_own(student, rng):
+    """In a batch with as many sequences as heads, each sequence has its own mask."""
+    x = torch.randn(3, 4, 12, generator=rng)
+    allow = torch.rand(3, 4, 4, generator=rng) < 0.5
+    allow[:, torch.arange(4), torch.arange(4)] = True
+    heads = make_eval(student, "Heads", 12, 3)
+    together = run(heads, x, x, allow, shape=(3, 4, 12), name="Heads(x, x, allow)")
+    for row in range(3):
+        one = slice(row, row + 1)
+        alone = run(heads, x[one], x[one], allow[one], shape=(1, 4, 12), name="Heads of one sequence")
+        assert_close(together[one], alone, **FLOAT32, name="Heads(x, x, allow)")
+
+
+@pytest.mark.task("heads")
+def test_heads_divide_the_width(student):
+    """A number of heads that does not divide the width is refused with a ValueError."""
+    hint = "Heads(d_model, n_heads) has to raise a ValueError if n_heads does not divide d_model."
+    for width, n_heads in ((8, 3), (7, 2)):
+        try:
+            student.Heads(width, n_heads)
+        except StudentError as error:
+            if error.type_name != "ValueError":
+                raise
+        else:
+            raise CheckFailure(f"Heads({width}, {n_heads}) was accepted", hint)
+
+
+@pytest.mark.task("heads")
+def test_order_of_the_context_does_not_matter(student, rng):
+    """Reordering the context changes nothing; reordering the queries reorders the result."""
+    x, context = torch.randn(2, 5, 12, generator=rng), torch.randn(2, 7, 12, generator=rng)
+    heads = make_eval(student, "Heads", 12, 2)
+    straight = run(heads, x, context, shape=(2, 5, 12), name="Heads(x, context)")
+    order, turned = [3, 4, 5, 6, 0, 1, 2], [4, 2, 0, 1, 3]
+    moved = run(heads, x, context[:, order].contiguous(), shape=(2, 5, 12), name="Heads(x, context)")
+    assert_close(moved, straight, **FLOAT32, name="Heads with a reordered context")
+    moved = run(heads, x[:, turned].contiguous(), context, shape=(2, 5, 12), name="Heads(x, context)")
+    assert_close(moved, straight[:, turned], **FLOAT32, name="Heads with reordered queries")
+
+
+@pytest.mark.task("heads", weight=2)
+def test_heads_learn(student, rng):
+    """Every parameter of the heads, biases included, and both inputs receive a gradient."""
+    heads = student.Heads(12, 3)
+    student.copy_weights(heads, heads_weights(rng, 12))
+    x, context = torch.randn(2, 5, 12, generator=rng), torch.randn(2, 7, 12, generator=rng)
+    found = student.gradients(heads, (x, context), along=torch.randn(2, 5, 12, generator=rng))
+    # A key's bias adds the same to all scores of a query, which changes no weight: its gradient is 0.
+    require_gradients(student, heads, but={"key.bias"})
+    for name, gradient in zip(("x", "context"), found, strict=True):
+        if gradient is None or not gradient.abs().amax() > 0:
+            raise CheckFailure(f"{name} has no gradient", f"No gradient reaches {name}. Is something detached?")
+
+
+def require_gradients(student, module, but=frozenset()):
+    """Every parameter has a finite gradient that is not zero everywhere."""
+    for name, gradient in student.parameter_gradients(module).items():
+        if gradient is None or not gradient.isfinite().all():
+            raise CheckFailure(f"{name}: no finite gradient", "A parameter receives no gradient, or one that is NaN.")
+        if str(name).removeprefix("layers.0.heads.") not in but and not gradient.abs().amax() > 0:
+            raise CheckFailure(f"{name}: gradient 0", "A parameter has no effect on the result: its gradient is 0.")
+
+
+@pytest.mark.task("layer", weight=2)
+@pytest.mark.parametrize("n_heads", [1, 3])
+def test_layer_matches_library(student, rng, n_heads):
+    """With the same weights the result equals that of a pre-norm encoder layer."""
+    weights = layer_weights(rng, 12, 20)
+    layer = make_eval(student, "EncoderLayer", 12, n_heads, 20, 0.5)
+    student.copy_weights(layer, weights)
+    x = torch.randn(3, 7, 12, generator=rng)
+    lengths = torch.tensor([7, 2, 5])
+    pads = torch.arange(7) >= lengths[:, None]
+    with torch.no_grad():
+        library = library_layer(weights, n_heads)
+        expected, expected_masked = library(x), library(x, src_key_padding_mask=pads)
+    assert_close(layer(x), expected, **FLOAT32, name="EncoderLayer(x)")
+    masked = run(layer, x, ~pads[:, None], shape=(3, 7, 12), name="EncoderLayer(x, allow)")
+    assert_close(masked[~pads], expected_masked[~pads], **FLOAT32, name="EncoderLayer(x, allow) at real tokens")
+
+
+@pytest.mark.task("layer")
+def test_layer_permutes_with_its_input(student, rng):
+    """Without positions, reordered tokens give the same results in the new order."""
+    x = torch.randn(2, 7, 12, generator=rng)
+    order = [3, 6, 0, 2, 5, 1, 4]
+    layer = make_eval(student, "EncoderLayer", 12, 2, 20, 0.1)
+    straight = run(layer, x, shape=(2, 7, 12), name="EncoderLayer(x)")
+    moved = run(layer, x[:, order].contiguous(), shape=(2, 7, 12), name="EncoderLayer(x)")
+    assert_close(moved, straight[:, order], **FLOAT32, name="EncoderLayer of reordered tokens")
+
+
+@pytest.mark.task("layer")
+def test_layer_is_causal_under_a_mask(student, rng):
+    """Where only the past is allowed, a token has no effect on results before it, and one on its own."""
+    x = torch.randn(2, 6, 12, generator=rng)
+    layer = make_eval(student, "EncoderLayer", 12, 2, 20, 0.1)
+    allow = torch.ones(6, 6, dtype=torch.bool).tril()
+    before = run(layer, x, allow, shape=(2, 6, 12), name="EncoderLayer(x, allow)")
+    for token in (5, 2):
+        changed = x.clone()
+        changed[:, token] = torch.randn(12, generator=rng)
+        after = run(layer, changed, allow, shape=(2, 6, 12), name="EncoderLayer(x, allow)")
+        moved = (after - before).abs().amax((0, 2))
+        if not (moved[:token] <= 1e-5).all():
+            raise CheckFailure(f"token {token} changes earlier results", "A position sees a token after it.")
+        if not (moved[token:] > 1e-5).all():
+            raise CheckFailure(f"token {token} has no later effect", "A position that may be looked at has no effect.")
+
+
+@pytest.mark.task("layer")
+def test_residual_path_is_untouched(student, rng):
+    """A layer that adds nothing returns its input, also while it trains."""
+    weights = {
+        name: torch.zeros_like(value) if name.startswith(("heads.output", "contract")) else value
+        for name, value in layer_weights(rng, 12, 20).items()
+    }
+    x = torch.randn(2, 7, 12, generator=rng)
+    for is_training in (False, True):
+        layer = student.EncoderLayer(12, 2, 20, 0.5)
+        layer.train() if is_training else layer.eval()
+        student.copy_weights(layer, weights)
+        out = run(layer, x, shape=(2, 7, 12), name="EncoderLayer(x)")
+        if not (out - x).abs().amax() <= 1e-5:
+            when = "while training" if is_training else "in evaluation"
+            hint = f"With heads and network adding 0, the layer does not return its input {when}."
+            raise CheckFailure(f"largest change {(out - x).abs().amax():.3g} {when}", hint)
+
+
+@pytest.mark.task("layer")
+@pytest.mark.parametrize("half", ["heads.output", "contract"])
+def test_dropout_in_training_only(student, rng, half):
+    """What each half adds is partly dropped while training, and never in evaluation."""
+    other = "contract" if half == "heads.output" else "heads.output"
+    weights = {
+        name: torch.zeros_like(value) if name.startswith(other) else value
+        for name, value in layer_weights(rng, 12, 20).items()
+    }
+    x = torch.randn(4, 9, 12, generator=rng)
+    layer = make_eval(student, "EncoderLayer", 12, 2, 20, 0.5)
+    student.copy_weights(layer, weights)
+    added = run(layer, x, shape=(4, 9, 12), name="EncoderLayer(x)") - x
+    again = run(layer, x, shape=(4, 9, 12), name="EncoderLayer(x)") - x
+    assert_close(again, added, **FLOAT32, name="a second evaluation")
+    layer.train()
+    trained = run(layer, x, shape=(4, 9, 12), name="EncoderLayer(x)") - x
+    dropped = (trained.abs() <= 1e-6).double().mean().item()
+    kept = trained.abs() > 1e-6
+    # 432 values dropped with probability 0.5: five standard deviations are 0.12.
+    if not 0.35 <= dropped <= 0.65:
+        hint = "With dropout 0.5, about half of what is added has to be 0 while training. Is each half dropped?"
+        raise CheckFailure(f"{half}: {dropped:.2f} of what is added is dropped, expected 0.5", hint)
+    if half == "contract":
+        assert_close(trained[kept], 2 * added[kept], **FLOAT32, name="what dropout keeps, scaled by 1 / (1 - p)")
+
+
+def review_batch(rng, n_tokens, lengths, width):
+    """Random ids with pads after each length."""
+    ids = torch.randint(1, n_tokens, (len(lengths), width), generator=rng)
+    lengths = torch.tensor(lengths)
+    return ids * (torch.arange(width) < lengths[:, None]), lengths
+
+
+@pytest.mark.task("reviews", weight=3)
+def test_model_matches_reference(student, rng):
+    """With the same weights the logits equal those of embedding, positions, layers, norm, mean and classifier."""
+    weights = layer_weights(rng, 12, 24, "layers.0.") | layer_weights(rng, 12, 24, "layers.1.")
+    weights |= random_weights(rng, {"embedding.weight": (23, 12), "classify.weight": (5, 12), "classify.bias": (5,)})
+    weights |= {"norm.weight": 1 + 0.3 * torch.randn(12, generator=rng), "norm.bias": torch.randn(12, generator=rng)}
+    model = make_eval(student, "ReviewTransformer", 23, 12, 3, 2, 5, 20)
+    student.copy_weights(model, weights)
+    ids, lengths = review_batch(rng, 23, [9, 4, 1, 7], 9)
+    real = torch.arange(9) < lengths[:, None]
+    with torch.no_grad():
+        x = weights["embedding.weight"][ids] + wave_table(9, 12)
+        for index in range(2):
+            x = library_layer(weights, 3, f"layers.{index}.")(x, src_key_padding_mask=~real)
+        x = nn.functional.layer_norm(x, (12,), weights["norm.weight"], weights["norm.bias"])
+        mean = torch.where(real[..., None], x, 0.0).sum(1) / lengths[:, None]
+        expected = mean @ weights["classify.weight"].T + weights["classify.bias"]
+    assert_close(model(ids, lengths), expected, **FLOAT32, name="ReviewTransformer(ids, lengths)")
+
+
+def wave_table(length, width):
+    """The table of positions, in float32."""
+    column = torch.arange(width)
+    angle = torch.arange(length)[:, None].double() / 10000 ** (2 * (column // 2).double() / width)
+    return torch.where(column % 2 == 0, angle.sin(), angle.cos()).float()
+
+
+@pytest.mark.task("reviews", weight=2)
+def test_pads_do_not_count(student, rng):
+    """A review has the same logits however many pads follow it, whatever their ids are."""
+    model = make_eval(student, "ReviewTransformer", 23, 12, 2, 2, 3, 20)
+    ids, lengths = review_batch(rng, 23, [5, 3, 6], 6)
+    short = run(model, ids, lengths, shape=(3, 3), name="ReviewTransformer(ids, lengths)")
+    longer = torch.cat([ids, torch.zeros(3, 5, dtype=torch.int64)], 1)
+    padded = run(model, longer, lengths, shape=(3, 3), name="ReviewTransformer with more pads")
+    assert_close(padded, short, **FLOAT32, name="ReviewTransformer with more pads")
+    odd = torch.where(torch.arange(11) < lengths[:, None], longer, 17)
+    changed = run(model, odd, lengths, shape=(3, 3), name="ReviewTransformer with other pads")
+    assert_close(changed, short, **FLOAT32, name="ReviewTransformer with other pads")
+
+
+@pytest.mark.task("reviews")
+def test_reviews_are_independent(student, rng):
+    """In evaluation the logits of a review do not depend on the others in its batch."""
+    model = make_eval(student, "ReviewTransformer", 23, 12, 2, 1, 2, 20)
+    ids, lengths = review_batch(rng, 23, [5, 8, 3, 8], 8)
+    together = run(model, ids, lengths, shape=(4, 2), name="ReviewTransformer(ids, lengths)")
+    for row in range(4):
+        one = slice(row, row + 1)
+        alone = run(model, ids[one], lengths[one], shape=(1, 2), name="ReviewTransformer of one review")
+        assert_close(together[one], alone, **FLOAT32, name="logits of a review in a batch")
+
+
+@pytest.mark.task("reviews")
+def test_order_of_words_matters(student, rng):
+    """The same words in another order give other logits."""
+    model = student.ReviewTransformer(23, 12, 2, 1, 3, 20)
+    model.eval()
+    ids, lengths = review_batch(rng, 23, [9, 9], 9)
+    straight = run(model, ids, lengths, shape=(2, 3), name="ReviewTransformer(ids, lengths)")
+    turned = run(model, ids.flip(1), lengths, shape=(2, 3), name="ReviewTransformer(ids, lengths)")
+    if not (straight - turned).abs().amax() > 1e-4:
+        hint = "Reordered words give the same logits. Are the positions added to the token vectors?"
+        raise CheckFailure("reversed reviews have equal logits", hint)
+
+
+@pytest.mark.task("reviews")
+def test_model_learns_everywhere(student, rng):
+    """Every parameter receives a gradient, and none of them is NaN, also beside an empty review."""
+    model = student.ReviewTransformer(9, 12, 2, 1, 3, 20)
+    ids, lengths = review_batch(rng, 9, [8, 7, 8, 0], 8)
+    ids[0] = torch.arange(1, 9)
+    logits = run(model, ids, lengths, shape=(4, 3), name="ReviewTransformer(ids, lengths)")
+    targets = torch.tensor([0, 1, 2, 1])
+    along = (logits.softmax(-1) - nn.functional.one_hot(targets, 3)).float() / 4  # gradient of the cross-entropy
+    student.gradients(model, (ids, lengths), along=along)
+    require_gradients(student, model, but={"key.bias"})
+
+
+@pytest.mark.task("reviews")
+@pytest.mark.parametrize("n_classes", [2, 7])
+def test_loss_begins_at_guessing(student, rng, n_classes):
+    """Before training the model guesses: its cross-entropy is near ln C, and its outputs are logits."""
+    model = make_eval(student, "ReviewTransformer", 31, 16, 2, 1, n_classes, 20)
+    ids, lengths = review_batch(rng, 31, [12] * 40, 12)
+    logits = run(model, ids, lengths, shape=(40, n_classes), name="ReviewTransformer(ids, lengths)")
+    targets = torch.randint(n_classes, (40,), generator=rng)
+    loss = nn.functional.cross_entropy(logits, targets).item()
+    # The default classifier adds logits of variance at most 1/3 to guessing.
+    if not abs(loss - math.log(n_classes)) <= 0.5:
+        hint = "Before training the cross-entropy must be near ln C, as for guessing. Are the logits too large?"
+        raise CheckFailure(f"loss {loss:.3f}, expected about {math.log(n_classes):.3f}", hint)
+    if (logits.sum(-1) - 1).abs().amax() <= 1e-4 or (logits.exp().sum(-1) - 1).abs().amax() <= 1e-4:
+        raise CheckFailure("the outputs are normalised", "The result must be logits, without a softmax.")
+
+
+@pytest.mark.task("reviews")
+def test_token_vectors_start_small(student):
+    """The table of token vectors starts with a standard deviation of 0.1."""
+    deviation = student.ReviewTransformer(200, 32, 2, 1, 2, 20).state_dict()["embedding.weight"].std().item()
+    if not 0.08 <= deviation <= 0.12:  # 6,400 draws: five standard errors are 0.005
+        raise CheckFailure(
+            f"standard deviation {deviation:.3f}", "The token vectors do not start as small as the task says."
+        )

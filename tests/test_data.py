@@ -1,0 +1,66 @@
+"""The room `data`: what a generator promises about its reviews."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tensorgrade.data import PAD, draw_reviews
+from tensorgrade.data.negation import BAD, GOOD, LENGTH, NEGATORS, VOCABULARY
+
+
+def seeded(number: int) -> torch.Generator:
+    """A generator of its own."""
+    return torch.Generator().manual_seed(number)
+
+
+def mood(text: str) -> int:
+    """The sum over the adjectives of a review, each turned around by a negator before it."""
+    words = text.split()
+    signs = {**dict.fromkeys(GOOD, 1), **dict.fromkeys(BAD, -1)}
+    return sum(
+        signs[word] * (-1 if words[place - 1] in NEGATORS else 1) for place, word in enumerate(words) if word in signs
+    )
+
+
+def test_labels_are_the_sign_of_the_sum() -> None:
+    """Read again from the text, every label is right, and both occur about equally often."""
+    reviews = draw_reviews(300, 0.3, seeded(1))
+    assert [int(mood(reviews.text(row)) > 0) for row in range(300)] == reviews.labels.tolist()
+    assert all(mood(reviews.text(row)) != 0 for row in range(300))
+    assert 0.4 < reviews.labels.double().mean() < 0.6
+
+
+def test_pads_follow_the_words() -> None:
+    """Each row holds its words, then pads only, and no review is longer than the table is wide."""
+    reviews = draw_reviews(100, 0.9, seeded(2))
+    place = torch.arange(LENGTH)
+    assert reviews.ids.shape == (100, LENGTH)
+    assert torch.equal(reviews.ids == PAD, place >= reviews.lengths[:, None])
+    assert len(set(VOCABULARY)) == len(VOCABULARY)
+
+
+@pytest.mark.parametrize(("negation", "low", "high"), [(0.0, 0.0, 0.0), (0.3, 0.25, 0.35), (1.0, 1.0, 1.0)])
+def test_negation_is_the_share_of_negated_clauses(negation: float, low: float, high: float) -> None:
+    """The share of adjectives with a negator before them is the given probability."""
+    reviews = draw_reviews(400, negation, seeded(3))
+    words = [word for row in range(400) for word in reviews.text(row).split()]
+    adjectives = sum(word in GOOD + BAD for word in words)
+    assert low <= sum(word in NEGATORS for word in words) / adjectives <= high
+
+
+def test_same_seed_same_reviews() -> None:
+    """A generator in the same state gives the same reviews."""
+    first, again, other = (draw_reviews(20, 0.3, seeded(seed)) for seed in (4, 4, 5))
+    assert torch.equal(first.ids, again.ids)
+    assert not torch.equal(first.ids, other.ids)
+
+
+def test_renamed_reviews_say_the_same() -> None:
+    """Other ids stand for the same words; the pad stays the pad."""
+    reviews = draw_reviews(20, 0.3, seeded(6))
+    renamed = reviews.renamed(seeded(7))
+    assert [renamed.text(row) for row in range(20)] == [reviews.text(row) for row in range(20)]
+    assert torch.equal(renamed.ids == PAD, reviews.ids == PAD)
+    assert not torch.equal(renamed.ids, reviews.ids)
+    assert renamed.part(5, 8).text(0) == reviews.text(5)
