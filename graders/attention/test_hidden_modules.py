@@ -183,16 +183,26 @@ def test_order_of_the_context_does_not_matter(student, rng):
 
 @pytest.mark.task("heads", weight=2)
 def test_heads_learn(student, rng):
-    """Every parameter of the heads, biases included, and both inputs receive a gradient."""
-    heads = student.Heads(12, 3)
-    student.copy_weights(heads, heads_weights(rng, 12))
+    """The right gradients reach both inputs and every parameter of the heads, biases included."""
+    weights = heads_weights(rng, 12)
+    heads = make_eval(student, "Heads", 12, 3)
+    student.copy_weights(heads, weights)
     x, context = torch.randn(2, 5, 12, generator=rng), torch.randn(2, 7, 12, generator=rng)
-    found = student.gradients(heads, (x, context), along=torch.randn(2, 5, 12, generator=rng))
-    # A key's bias adds the same to all scores of a query, which changes no weight: its gradient is 0.
-    require_gradients(student, heads, but={"key.bias"})
-    for name, gradient in zip(("x", "context"), found, strict=True):
-        if gradient is None or not gradient.abs().amax() > 0:
+    along = torch.randn(2, 5, 12, generator=rng)
+    found = student.gradients(heads, (x, context), along=along)
+    library = library_heads(weights, 3)
+    x.requires_grad_(), context.requires_grad_()
+    library(x, context, context)[0].backward(along)
+    expected = {"x": x.grad, "context": context.grad, "output.weight": library.out_proj.weight.grad}
+    for name, matrix, bias in zip(
+        ("query", "key", "value"), library.in_proj_weight.grad.chunk(3), library.in_proj_bias.grad.chunk(3), strict=True
+    ):
+        expected |= {f"{name}.weight": matrix, f"{name}.bias": bias}
+    found = dict(zip(("x", "context"), found, strict=True)) | student.parameter_gradients(heads)
+    for name, gradient in expected.items():
+        if found.get(name) is None:
             raise CheckFailure(f"{name} has no gradient", f"No gradient reaches {name}. Is something detached?")
+        assert_close(found[name], gradient, **FLOAT32, name=f"the gradient of {name}")
 
 
 def require_gradients(student, module, but=frozenset()):

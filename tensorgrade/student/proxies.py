@@ -191,7 +191,7 @@ def _require_fitting(
     for name, weight in weights.items():
         if name in differing:
             hint = f"The parameter `{name}` has another shape than the task's text says."
-            raise CheckFailure(f"{name}: expected shape {tuple(weight.shape)}, got {differing[name]!r}", hint)
+            raise CheckFailure(f"{name}: expected shape {tuple(weight.shape)}, got {differing[name]!r:.200}", hint)
     if unknown:
         hint = "Your module has a parameter that the task's text does not name. Compare the names of its layers."
         raise CheckFailure(f"unknown parameters: {unknown!r:.500}", hint)
