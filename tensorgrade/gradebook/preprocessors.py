@@ -21,7 +21,7 @@ from tensorgrade.errors import GradebookError, NotebookError, TensorgradeError
 from tensorgrade.gradebook.register import register_assignment
 from tensorgrade.grading.files import require_regular_files
 from tensorgrade.grading.records import Report, TaskRecord
-from tensorgrade.notebooks import grade_id_of, is_autograded, is_locked, read_notebook, restore
+from tensorgrade.notebooks import Steps, grade_id_of, is_autograded, is_locked, read_notebook, restore
 from tensorgrade.notebooks.outputs import sanitise_html
 from tensorgrade.reports import staff_json, staff_report, task_table
 
@@ -45,7 +45,7 @@ class SubmissionExporter(NotebookExporter):  # type: ignore[misc]  # nbconvert h
         sources = Path(coursedir.format_path(coursedir.source_directory, ".", "."))
         try:
             for folder in sorted(sources.glob(coursedir.assignment_id)):
-                register_assignment(coursedir, folder.name)
+                register_assignment(coursedir, folder.name, Steps(self.config, Path(coursedir.root)))
         except TensorgradeError as error:
             self.log.error(str(error))
             raise NbGraderException(str(error)) from error
@@ -94,8 +94,9 @@ class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Restore one notebook; nbgrader calls this."""
         names, coursedir = resources["nbgrader"], self.parent.parent.coursedir
-        source = Path(coursedir.format_path(coursedir.source_directory, ".", names["assignment"]))
-        return restore(nb, read_notebook(source / f"{names['notebook']}.ipynb")), resources
+        folder = Path(coursedir.format_path(coursedir.source_directory, ".", names["assignment"]))
+        steps = Steps(self.config, Path(coursedir.root))
+        return restore(nb, steps.read_source(folder / f"{names['notebook']}.ipynb"), steps), resources
 
 
 class WriteReport(NbGraderPreprocessor):  # type: ignore[misc]

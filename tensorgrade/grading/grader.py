@@ -22,7 +22,7 @@ from tensorgrade.grading.files import digest_of_folder, read_files_beside, requi
 from tensorgrade.grading.plugin import GraderPlugin
 from tensorgrade.grading.records import CheckRecord, Provenance, Report, Status, TaskRecord
 from tensorgrade.grading.run import run_checks
-from tensorgrade.notebooks import GradeCell, cells_to_run, grade_cells, read_notebook, restore, with_outputs
+from tensorgrade.notebooks import GradeCell, Steps, cells_to_run, grade_cells, read_notebook, restore, with_outputs
 from tensorgrade.sandbox.template import LEVEL, Template
 from tensorgrade.student import Session
 
@@ -46,7 +46,8 @@ class Grader:
         self.assignment = assignment
         self._template = template
         self._secret = assignment.course.secret()
-        self._sources = _read_sources(assignment)
+        self._steps = Steps(assignment.course.nbgrader_config, assignment.course.root)
+        self._sources = _read_sources(assignment, self._steps)
         self.cells = tuple(cell for name, source in self._sources.items() for cell in grade_cells(source, name))
         self._check_grade_cells()
         self._provenance = _provenance(assignment)
@@ -111,9 +112,9 @@ class Grader:
         if not any(path.exists() for path in found.values()):
             return {}
         return {
-            name: restore(read_notebook(path), self._sources[name])
+            name: restore(read_notebook(path), self._sources[name], self._steps)
             if path.exists()
-            else restore(nbformat.v4.new_notebook(), self._sources[name])
+            else restore(nbformat.v4.new_notebook(), self._sources[name], self._steps)
             for name, path in found.items()
         }
 
@@ -166,11 +167,11 @@ def _task(cell: GradeCell, checks: list[CheckRecord]) -> TaskRecord:
     return TaskRecord(cell.name, cell.notebook, cell.max_points, points, cell.manual)
 
 
-def _read_sources(assignment: Assignment) -> dict[str, Any]:
+def _read_sources(assignment: Assignment, steps: Steps) -> dict[str, Any]:
     if not assignment.source_notebooks:
         raise GraderError(f"source/{assignment.name}: expected a notebook, found none")
     try:
-        return {path.stem: read_notebook(path) for path in assignment.source_notebooks}
+        return {path.stem: steps.read_source(path) for path in assignment.source_notebooks}
     except NotebookError as error:
         raise GraderError(f"source/{assignment.name}/{error}") from error
 
