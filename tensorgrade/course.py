@@ -26,6 +26,19 @@ DECIDING_STEPS = (
 
 
 @dataclass(frozen=True)
+class Award:
+    """Why everybody gets the weight of a check.
+
+    Attributes:
+        reason: for staff and students.
+        since: the day of the decision, as 2026-02-03.
+    """
+
+    reason: str
+    since: str = ""
+
+
+@dataclass(frozen=True)
 class Assignment:
     """One assignment: its folders and the settings in its ``assignment.toml``.
 
@@ -85,6 +98,22 @@ class Assignment:
             raise UsageError(f"{self.settings_file}: {error}") from error
 
     @property
+    def awards_file(self) -> Path:
+        """The record of the checks whose weight everybody gets."""
+        return self.graders / "awarded.toml"
+
+    @cached_property
+    def awards(self) -> dict[str, Award]:
+        """By name, the checks whose weight everybody gets."""
+        if not self.awards_file.exists():
+            return {}
+        try:
+            content = tomllib.loads(self.awards_file.read_text(encoding="utf-8"))
+            return {name: Award(str(table["reason"]), str(table.get("since", ""))) for name, table in content.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(f"{self.awards_file}: cannot be read: {type(error).__name__}: {error}") from error
+
+    @property
     def grader_files(self) -> tuple[Path, ...]:
         """The pytest files of the grader, public checks first."""
         names = ("test_public.py", "test_hidden.py")
@@ -106,7 +135,8 @@ class Assignment:
         digest = hashlib.sha256(settings.encode())
         frame = self.course.nbgrader_config.IncludeHeaderFooter
         around = [self.course.root / str(frame[part]) for part in ("header", "footer") if part in frame]
-        for path in filter(Path.is_file, (self.settings_file, *self.grader_files, *self.source_notebooks, *around)):
+        files = (self.settings_file, self.awards_file, *self.grader_files, *self.source_notebooks, *around)
+        for path in filter(Path.is_file, files):
             content = path.read_bytes()
             digest.update(f"{path.name}\0{len(content)}\0".encode())
             digest.update(content)

@@ -123,8 +123,9 @@ def test_grade_follows_the_settings(graded: Path) -> None:
     assert (cells[1].source, cells[-1].metadata.nbgrader.grade_id) == ("FACTOR = 2", "honour")
 
 
-def test_nbgrader_autograde_follows_the_settings(graded: Path, copied: Path) -> None:
-    """`nbgrader autograde` and formgrader's button give the same points on a fresh clone."""
+def test_nbgrader_autograde_follows_settings_and_awards(graded: Path, copied: Path) -> None:
+    """`nbgrader autograde` and formgrader's button give the same points on a fresh clone, and what was awarded."""
+    (copied / "graders" / "tiny" / "awarded.toml").write_text("[test_doubles_three_numbers]\nreason = 'Unclear.'\n")
     source = (
         "from nbgrader.apps import AutogradeApp, NbGraderAPI; from nbgrader.apps.baseapp import NbGrader\n"
         "command = AutogradeApp(); command.initialize(['tiny', '--student', 'ann']); command.start()\n"
@@ -133,7 +134,9 @@ def test_nbgrader_autograde_follows_the_settings(graded: Path, copied: Path) -> 
     )
     done = run(copied, "python", "-c", source)
     assert done.stdout.splitlines()[-1:] == ["True"], done.stderr
-    assert saved(copied) == saved(graded)
+    expected = saved(graded)
+    expected["bob"]["double"] = 1.0
+    assert saved(copied) == expected
 
 
 def test_nbgrader_generate_assignment_makes_the_same_release(copied: Path) -> None:

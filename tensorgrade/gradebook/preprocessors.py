@@ -111,10 +111,11 @@ class WriteReport(NbGraderPreprocessor):  # type: ignore[misc]
         names = resources["nbgrader"]
         report = self.parent.report_on(names["assignment"], names["student"])
         nb.cells = _executed_cells(report, names, nb)
-        tasks = {task.name: task for task in report.tasks if task.notebook == names["notebook"]}
+        tasks = {task.grade_id: task for task in report.tasks if task.notebook == names["notebook"]}
         for cell in filter(is_autograded, nb.cells):
             task = _task_of(cell, tasks, report)
-            cell.outputs = [_points_output(task, task_table(report, task))]
+            # Below the table: what tests in the notebook have shown, if students may see it.
+            cell.outputs = [_points_output(task, task_table(report, task)), *cell.outputs]
         names["tasks"] = tasks
         if not isinstance(resources.get("outputs"), dict):
             resources["outputs"] = {}

@@ -77,7 +77,7 @@ class Recorder:
 
     def holds(self, report: Report) -> bool:
         """Whether the gradebook has exactly the points of this report."""
-        wanted = {(task.notebook, task.name): task.points for task in report.tasks if not task.manual}
+        wanted = {(task.notebook, task.grade_id): task.points for task in report.tasks if not task.manual}
         with Gradebook(self._coursedir.db_url, self._coursedir.course_id) as gradebook:
             try:
                 submission = gradebook.find_submission(report.assignment, report.student)

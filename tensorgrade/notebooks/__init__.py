@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nbformat.notebooknode import NotebookNode
@@ -31,6 +33,7 @@ __all__ = [
     "restore",
     "sanitise_outputs",
     "student_version",
+    "with_distinct_names",
     "with_edits",
     "with_outputs",
 ]
@@ -128,7 +131,7 @@ class GradeCell:
     """A cell that has points.
 
     Attributes:
-        name: its grade_id.
+        name: its grade_id, after the notebook and a slash where another notebook has the same.
         notebook: name of its notebook, without ``.ipynb``.
         manual: whether a person gives the points: an answer that is itself graded, or a task cell.
     """
@@ -137,6 +140,11 @@ class GradeCell:
     notebook: str
     max_points: float
     manual: bool
+
+    @property
+    def grade_id(self) -> str:
+        """What nbgrader calls it; a grade_id holds no slash."""
+        return self.name.rpartition("/")[2]
 
 
 def grade_cells(notebook: NotebookNode, name: str) -> tuple[GradeCell, ...]:
@@ -151,6 +159,23 @@ def grade_cells(notebook: NotebookNode, name: str) -> tuple[GradeCell, ...]:
     """
     graded = [cell for cell in notebook.cells if _nbgrader(cell).get("grade") or _nbgrader(cell).get("task")]
     return tuple(_grade_cell(cell, name) for cell in graded)
+
+
+def with_distinct_names(cells: Iterable[GradeCell], *, manual_only: bool) -> tuple[GradeCell, ...]:
+    """The grade cells of several notebooks, with the notebook in the name of those that share a grade_id.
+
+    Args:
+        cells: of all notebooks of an assignment.
+        manual_only: leave those alone whose points a grader gives: its checks name them.
+    """
+    cells = tuple(cells)
+    count = Counter(cell.name for cell in cells)
+    return tuple(
+        replace(cell, name=f"{cell.notebook}/{cell.name}")
+        if count[cell.name] > 1 and (cell.manual or not manual_only)
+        else cell
+        for cell in cells
+    )
 
 
 def _grade_cell(cell: NotebookNode, notebook: str) -> GradeCell:
@@ -184,13 +209,12 @@ def with_outputs(
 
     Args:
         notebook: from `restore`.
-        outputs: index of a cell that `cells_to_run` named, and what the worker sent for it.
+        outputs: index of a code cell, and what the worker sent for it.
         limit_bytes: shown of one cell, in bytes.
     """
     result = copy.deepcopy(notebook)
     left_bytes = OUTPUT_BYTES_OF_A_NOTEBOOK
-    run = [cell.index for cell in cells_to_run(result)]
-    for count, index in enumerate((index for index in run if index in outputs), start=1):
+    for count, index in enumerate(sorted(outputs), start=1):
         cell = result.cells[index]
         cell.execution_count = count
         cell.outputs = sanitise_outputs(outputs[index], min(limit_bytes, left_bytes))
