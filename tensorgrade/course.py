@@ -129,9 +129,15 @@ class Assignment:
         """The instructor's notebooks, by name."""
         return tuple(sorted(self.source.glob("*.ipynb")))
 
+    @property
+    def files_of_students(self) -> frozenset[str]:
+        """The files in ``source/`` that students may edit: nbgrader's ``c.Autograde.exclude_overwriting``."""
+        excluded = self.course.nbgrader_config.Autograde.get("exclude_overwriting", {})
+        return frozenset(excluded.get(self.name, ()))
+
     def sha256(self) -> str:
         """Content hash of all that decides a grade: the grader, the source notebooks, nbgrader's settings of both."""
-        settings = self.course.settings_of(DECIDING_STEPS)
+        settings = f"{self.course.settings_of(DECIDING_STEPS)} {sorted(self.files_of_students)}"
         digest = hashlib.sha256(settings.encode())
         frame = self.course.nbgrader_config.IncludeHeaderFooter
         around = [self.course.root / str(frame[part]) for part in ("header", "footer") if part in frame]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import json
 import logging
 import shutil
 import sys
@@ -20,6 +21,7 @@ from traitlets.config import Config
 
 from tensorgrade.course import Course, Submission
 from tensorgrade.errors import GradebookError, TensorgradeError, UsageError
+from tensorgrade.gradebook.preprocessors import SECONDS_LATE
 from tensorgrade.gradebook.register import register_assignment
 from tensorgrade.grading.records import Report
 from tensorgrade.notebooks import Steps
@@ -76,17 +78,28 @@ class Recorder:
             self._run(converter, f"submission {report.student}/{report.assignment}")
 
     def holds(self, report: Report) -> bool:
-        """Whether the gradebook has exactly the points of this report."""
+        """Whether the gradebook has exactly the points of this report, for a submission just as late."""
         wanted = {(task.notebook, task.grade_id): task.points for task in report.tasks if not task.manual}
         with Gradebook(self._coursedir.db_url, self._coursedir.course_id) as gradebook:
             try:
                 submission = gradebook.find_submission(report.assignment, report.student)
             except MissingEntry:
                 return False
+            if submission.total_seconds_late != self._seconds_late(report):
+                return False  # a new due date or an extension: the penalty is computed again
             found = {
                 (book.name, grade.name): grade.auto_score for book in submission.notebooks for grade in book.grades
             }
         return all(place in found and found[place] == points for place, points in wanted.items())
+
+    def _seconds_late(self, report: Report) -> float | None:
+        """How late the submission was when its report was written."""
+        folder = Submission(self.course.assignment(report.assignment), report.student).autograded
+        try:
+            values = json.loads((folder / "staff-report.json").read_text(encoding="utf-8"))
+            return float(values.get(SECONDS_LATE, 0.0))
+        except (OSError, ValueError, TypeError, AttributeError):
+            return None
 
     def generate_release(self, assignment: str) -> None:
         """Make the student version, and put it into the exchange if one is configured.

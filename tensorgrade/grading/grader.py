@@ -22,7 +22,7 @@ from tensorgrade.errors import GraderError, NotebookError, PlatformError
 from tensorgrade.grading.awards import require_known_checks
 from tensorgrade.grading.classic import ClassicGrader, require_tests_inside, with_room_for_output
 from tensorgrade.grading.executed import executed_notebook
-from tensorgrade.grading.files import digest_of_folder, read_files_beside, require_regular_files
+from tensorgrade.grading.files import digest_of_folder, missing_notebooks, read_files_beside, require_regular_files
 from tensorgrade.grading.plugin import GraderPlugin
 from tensorgrade.grading.records import CheckRecord, Provenance, Report, Status, TaskRecord
 from tensorgrade.grading.run import run_checks
@@ -98,11 +98,13 @@ class Grader:
         try:
             require_regular_files(submission.folder)
             report = replace(report, key=self.key(submission))
+            if lack := missing_notebooks(submission.folder, self._sources):
+                return replace(report, status="missing", error=f"{where}: {lack}")
             notebooks = self._read_submission(submission)
-            if not notebooks:
-                return replace(report, status="missing", error=f"{where}: {self._what_is_missing(submission)}")
-            # The instructor's data files replace a student's of the same name.
-            files = self._files_beside(submission.folder) | self._data
+            # The instructor's data files replace a student's of the same name, but those meant to be edited.
+            kept = self.assignment.files_of_students
+            own = {name: content for name, content in self._data.items() if name not in kept}
+            files = self._files_beside(submission.folder) | own
             records, executed = self._run(notebooks, files)
         except NotebookError as error:
             return replace(report, error=f"{where}: {error}")
@@ -132,8 +134,6 @@ class Grader:
     def _read_submission(self, submission: Submission) -> dict[str, Any]:
         """By name, the notebooks as they will run; a missing one of several is an empty one."""
         found = {name: submission.folder / f"{name}.ipynb" for name in self._sources}
-        if not any(path.exists() for path in found.values()):
-            return {}
         return {
             name: restore(read_notebook(path), self._sources[name], self._steps)
             if path.exists()
@@ -143,12 +143,6 @@ class Grader:
 
     def _files_beside(self, folder: Path) -> dict[str, bytes]:
         return read_files_beside(folder, self.assignment.limits)
-
-    def _what_is_missing(self, submission: Submission) -> str:
-        expected = " and ".join(f"{name}.ipynb" for name in self._sources)
-        others = sorted(path.name for path in submission.folder.glob("*.ipynb"))
-        found = f"found {', '.join(others[:5])}" if others else "found no notebook"
-        return f"expected {expected}, {found}. Rename the student's file, or ask for it."
 
     def _run(
         self, notebooks: Mapping[str, Any], files: Mapping[str, bytes]
