@@ -222,7 +222,23 @@ class Course:
             raise UsageError(f"nbgrader_config.py: cannot be used: {type(error).__name__}: {error}") from error
         finally:
             sys.path[:] = path  # nbgrader puts the working directory first, and a student may have written there
+        self._require_own_folders(app.coursedir)
         return app
+
+    def _require_own_folders(self, coursedir: Any) -> None:
+        """Refuse folders by other names: nbgrader would read and write elsewhere than we do."""
+        if Path(coursedir.root).resolve() != self.root:
+            raise UsageError(
+                f"nbgrader_config.py: c.CourseDirectory.root is {coursedir.root!r}, but the course is in {self.root}"
+            )
+        usual = {f"{step}_directory": step for step in ("source", "release", "submitted", "autograded", "feedback")}
+        usual["directory_structure"] = str(Path("{nbgrader_step}", "{student_id}", "{assignment_id}"))
+        for name, expected in usual.items():
+            if getattr(coursedir, name) != expected:
+                raise UsageError(
+                    f"nbgrader_config.py: c.CourseDirectory.{name}: expected {expected!r}, got "
+                    f"{getattr(coursedir, name)!r}. tensorgrade knows nbgrader's usual folders only."
+                )
 
     @cached_property
     def nbgrader_config(self) -> Any:

@@ -6,11 +6,15 @@ stock nbgrader, one by tensorgrade.
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +25,9 @@ from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 
+from tensorgrade.cli import main
 from tensorgrade.course import Course, Submission
-from tensorgrade.errors import GraderError
+from tensorgrade.errors import GraderError, UsageError
 from tensorgrade.grading.grader import Grader
 from tensorgrade.grading.records import Report, Status
 from tensorgrade.reports import read_staff_json, staff_report
@@ -75,19 +80,28 @@ def environment(folder: Path) -> dict[str, str]:
     return {"HOME": str(folder), "PATH": path, "LANG": "C.UTF-8", "PYTHONWARNINGS": "ignore"}
 
 
-def start(folder: Path, *command: str) -> subprocess.Popen[str]:
-    """Start a command of the environment in a folder."""
-    program = str(Path(sys.executable).with_name(command[0]))
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([program, *command[1:]], cwd=folder, env=environment(folder), **pipes)
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start a command of nbgrader in a folder."""
+    command = [str(Path(sys.executable).with_name("nbgrader")), *arguments]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, cwd=folder, env=environment(folder), **pipes)
 
 
-def run(folder: Path, *command: str, code: int = 0) -> str:
-    """Run a command, and return what it prints."""
-    process = start(folder, *command)
-    out, errors = process.communicate()
-    assert process.returncode == code, out + errors
-    return out + errors
+def finish(process: subprocess.Popen[str]) -> None:
+    """Wait for it to end well."""
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+
+
+def run(course: Path, *arguments: str) -> None:
+    """Run our command line in a course, in this process: torch is loaded already."""
+    text = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(text), redirect_stderr(text):
+        patch.chdir(course)
+        patch.setattr(sys, "argv", ["tensorgrade", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert ended.value.code == 0, text.getvalue()
 
 
 def extend(course: Path) -> None:
@@ -142,24 +156,24 @@ def saved(course: Path) -> Points:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The course twice: `stock`, graded by nbgrader alone, and `ours`, graded by tensorgrade."""
     folder = tmp_path_factory.mktemp("classic")
-    run(folder, "nbgrader", "quickstart", "course101")
+    finish(start(folder, "quickstart", "course101"))
+    shutil.copytree(folder / "course101", folder / "plain")
     extend(folder / "course101")
     (folder / "course101").rename(folder / "stock")
-    with (folder / "stock" / "nbgrader_config.py").open("a") as file:
-        file.write("\nc.Execute.shutdown_kernel = 'immediate'\n")
     shutil.copytree(folder / "stock", folder / "ours")
     with (folder / "ours" / "nbgrader_config.py").open("a") as file:
         file.write(CONFIGURE)
-    releasing = start(folder / "ours", "tensorgrade", "release", "ps1")
-    run(folder / "stock", "nbgrader", "generate_assignment", "ps1")
-    assert releasing.communicate()[1] == ""
+    with (folder / "stock" / "nbgrader_config.py").open("a") as file:
+        file.write("\nc.Execute.shutdown_kernel = 'immediate'\n")
+    releasing = start(folder / "stock", "generate_assignment", "ps1")
+    run(folder / "ours", "release", "ps1")
+    finish(releasing)
     for name in ("stock", "ours"):
         hand_in(folder / name, folder / "stock" / "release" / "ps1")
-    grading = start(folder / "ours", "tensorgrade", "grade", "ps1", "--json", "grades.json")
-    run(folder / "stock", "nbgrader", "autograde", "ps1")
-    assert grading.communicate()[1].startswith("release")
-    assert grading.returncode == 0
-    run(folder / "ours", "tensorgrade", "feedback", "ps1")
+    grading = start(folder / "stock", "autograde", "ps1")
+    run(folder / "ours", "grade", "ps1", "--json", "grades.json")
+    run(folder / "ours", "feedback", "ps1")
+    finish(grading)
     return folder
 
 
@@ -197,7 +211,7 @@ def test_nbgrader_autograde_gives_the_same(folder: Path, tmp_path: Path) -> None
     (course / "gradebook.db").unlink()
     for student in set(STUDENTS) - {"partly"}:
         shutil.rmtree(course / "submitted" / student)
-    run(course, "nbgrader", "autograde", "ps1")
+    finish(start(course, "autograde", "ps1"))
     ours = saved(folder / "ours")
     assert saved(course) == {place: ours[place] for place in ours if place[0] == "partly"}
 
@@ -329,3 +343,99 @@ def test_a_notebook_without_tests_is_refused(course: Course, template: Template,
     """Where nothing would be tested, everybody would have full marks."""
     with pytest.raises(GraderError, match=message):
         grade(course, template, test, "x = 2")
+
+
+# docs/from-nbgrader.md
+
+GUIDE = (Path(__file__).parents[1] / "docs" / "from-nbgrader.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of the guide in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", GUIDE, re.M | re.S)
+
+
+def test_guide_runs(folder: Path, tmp_path: Path) -> None:
+    """Every file of the guide is written and every command run, in its order, in the quickstart course."""
+    course = tmp_path / "course"
+    shutil.copytree(folder / "plain", course)
+    shutil.copytree(folder / "ours" / "submitted" / "partly", course / "submitted" / "partly")
+    (lines, grader), (settings,), (first, second, third) = blocks("python"), blocks("toml"), blocks("console")
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write(lines)
+    commands(course, first)
+    assert points_of(course) == {"correct_squares": 0.0, "sum_of_squares_uses_squares": 0.0}
+    (course / "graders" / "ps1").mkdir(parents=True)
+    (course / "graders" / "ps1" / "assignment.toml").write_text(settings)
+    (course / "graders" / "ps1" / "test_hidden.py").write_text(grader)
+    commands(course, second)
+    assert points_of(course) == {"correct_squares": 0.25, "sum_of_squares_uses_squares": 0.0}
+    commands(course, third)
+    report = read_staff_json(course / "autograded" / "partly" / "ps1" / "staff-report.json")
+    assert report is not None
+    assert [check.name for check in report.checks if check.awarded] == ["test_sum"]
+    assert not report.fakeable
+
+
+def commands(course: Path, block: str) -> None:
+    """Run the commands of a block of the guide; all exit with 0."""
+    for line in block.splitlines():
+        run(course, *shlex.split(line.removeprefix("$ tensorgrade ")))
+
+
+def points_of(course: Path) -> dict[str, float | None]:
+    """Some points of the one student, from the gradebook."""
+    names = ("correct_squares", "sum_of_squares_uses_squares")
+    return {name: points for (_, _, name), points in saved(course).items() if name in names}
+
+
+def test_guide_names_what_differs() -> None:
+    """The table of the guide has a line for each difference that the comparison with stock nbgrader found."""
+    table = GUIDE.split("On purpose different")[1].split("## 3")[0]
+    assert table.count("\n| a ") + table.count("\n| more ") + table.count("\n| hidden ") == 7
+    assert {"deleted", "skip-execution"} <= set(re.findall(r"[\w-]+", table))
+    assert len(DELIBERATE) == 2
+
+
+def test_a_course_that_nbgrader_has_graded(folder: Path, tmp_path: Path) -> None:
+    """With two lines more, a course that stock nbgrader has graded is graded again; people's decisions stay."""
+    course = tmp_path / "course"
+    shutil.copytree(folder / "stock", course)
+    for student in set(STUDENTS) - {"partly"}:
+        shutil.rmtree(course / "submitted" / student)
+    before = saved(course)
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}", "course101") as gradebook:
+        gradebook.find_grade("part-a", "problem2", "ps1", "partly").manual_score = 0.75
+        gradebook.find_comment("part-a", "problem2", "ps1", "partly").manual_comment = "Fine."
+        gradebook.db.commit()
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write(CONFIGURE)
+    run(course, "grade", "ps1")
+    assert saved(course) == before
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}", "course101") as gradebook:
+        assert gradebook.find_grade("part-a", "problem2", "ps1", "partly").score == 0.75
+        assert gradebook.find_comment("part-a", "problem2", "ps1", "partly").comment == "Fine."
+        sources = [cell.source for cell in gradebook.find_notebook("problem1", "ps1").source_cells]
+    assert not any("31337" in source for source in sources), "feedback pages show what the gradebook holds"
+
+
+def test_a_notebook_in_another_language_is_refused(course: Course, template: Template) -> None:
+    """Only Python runs in the sandbox."""
+    with pytest.raises(GraderError, match=r"^source/hw/hw\.ipynb: expected a notebook in Python, got one in julia"):
+        grade(course, template, "1", "2", language_info={"name": "julia"})
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("submitted_directory = 'collected'", "expected 'submitted', got 'collected'"),
+        ("directory_structure = '{nbgrader_step}/{assignment_id}/{student_id}'", "usual folders only"),
+        ("root = '/nowhere'", "c.CourseDirectory.root is '/nowhere'"),
+    ],
+)
+def test_other_folders_are_refused(course: Course, setting: str, message: str) -> None:
+    """A course with folders by other names is refused, not graded from the wrong ones."""
+    with (course.root / "nbgrader_config.py").open("a") as file:
+        file.write(f"c.CourseDirectory.{setting}\n")
+    with pytest.raises(UsageError, match=message):
+        Course.at(course.root).start_nbgrader()

@@ -31,6 +31,7 @@ from tensorgrade.notebooks import (
     Steps,
     cells_to_run,
     grade_cells,
+    language_of,
     read_notebook,
     restore,
     with_distinct_names,
@@ -128,6 +129,10 @@ class Grader:
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise GraderError(f'source/{self.assignment.name}: two grade cells are called "{doubled[0]}"')
+        for name, source in self._sources.items():
+            if language_of(source).lower() not in ("python", "python3", "ipython"):
+                where = f"source/{self.assignment.name}/{name}.ipynb"
+                raise GraderError(f"{where}: expected a notebook in Python, got one in {language_of(source)}")
         if self.assignment.is_classic:
             require_tests_inside(self.assignment.name, self._sources, self._steps)
 

@@ -28,6 +28,7 @@ __all__ = [
     "gradebook_version",
     "is_autograded",
     "is_locked",
+    "language_of",
     "read_edits",
     "read_notebook",
     "restore",
@@ -183,6 +184,16 @@ def _grade_cell(cell: NotebookNode, notebook: str) -> GradeCell:
     if name is None or isinstance(points, bool) or not isinstance(points, int | float) or not 0 <= points < 1e6:
         raise GraderError(f"{notebook}.ipynb: grade cell {name!r}: expected points of at least 0, got {points!r}")
     return GradeCell(name, notebook, float(points), manual=not is_autograded(cell))
+
+
+def language_of(notebook: NotebookNode) -> str:
+    """The programming language that a notebook says it is in; Python where it says nothing."""
+    for field, key in (("kernelspec", "language"), ("language_info", "name")):
+        section = notebook.metadata.get(field)
+        language = section.get(key) if isinstance(section, dict) else None
+        if isinstance(language, str) and language:
+            return language
+    return "python"
 
 
 @dataclass(frozen=True)

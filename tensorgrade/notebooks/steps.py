@@ -51,11 +51,6 @@ class Steps:
         head, foot = self._cells_of(frame.header, "header"), self._cells_of(frame.footer, "footer")
         return assembled([*head, *source.cells, *foot], source.metadata)
 
-    def files(self) -> tuple[Path, ...]:
-        """The notebooks that are put around every notebook of the course."""
-        frame = self.step("IncludeHeaderFooter")
-        return tuple(self.root / name for name in (frame.header, frame.footer) if frame.enabled and name)
-
     def step(self, name: str) -> Any:
         """One of nbgrader's preprocessors with the course's settings."""
         from nbgrader import preprocessors  # not above: this takes a second
