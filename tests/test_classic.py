@@ -305,6 +305,19 @@ def test_verdicts(course: Course, template: Template, test: str, answer: str, po
         assert "waits for staff" in staff_report(report)
 
 
+def test_a_test_that_was_not_run_gives_nothing(course: Course, template: Template) -> None:
+    """After three cells that end the process the others are not run; no output is not full marks then."""
+    grade(course, template, "assert x == 1", "x = 1")
+    path = course.root / "submitted" / "ada" / "hw" / "hw.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1:1] = [new_code_cell(f"import os; os._exit({code})") for code in range(3)]
+    nbformat.write(notebook, path)
+    assignment = Course.at(course.root).assignment("hw")
+    report = Grader(assignment, template).grade(Submission(assignment, "ada"))
+    assert report.tasks[0].points == 0.0
+    assert "were not run" in str(report.checks[0].hint)
+
+
 def test_stderr_that_the_course_ignores(course: Course, template: Template) -> None:
     """The course's own `c.IgnorePattern` decides which warnings cost points, as in nbgrader."""
     test = "import sys; print('NNPACK', file=sys.stderr) if x > 1 else None"

@@ -76,7 +76,7 @@ def _write(assignment: Assignment, awards: dict[str, Award]) -> None:
         f"\n[{_quoted(check)}]\nreason = {_quoted(award.reason)}\nsince = {_quoted(award.since)}\n"
         for check, award in awards.items()
     ]
-    file.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_suffix(".new")
     new.write_text(HEAD + "".join(tables), encoding="utf-8")
     new.replace(file)  # whole or not at all
