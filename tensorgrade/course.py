@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import secrets
+import sys
 import tomllib
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -16,6 +18,24 @@ from tensorgrade.limits import Limits
 
 SECRET_BYTES = 32
 SETTINGS = {"title", "teaches", "profile", "limits"}
+# nbgrader's steps whose settings decide what stands in a notebook, and so what is graded.
+DECIDING_STEPS = (
+    *("IncludeHeaderFooter", "LockCells", "ClearSolutions", "ClearOutput", "CheckCellMetadata", "ClearHiddenTests"),
+    *("ComputeChecksums", "ClearMarkScheme", "IgnorePattern"),
+)
+
+
+@dataclass(frozen=True)
+class Award:
+    """Why everybody gets the weight of a check.
+
+    Attributes:
+        reason: for staff and students.
+        since: the day of the decision, as 2026-02-03.
+    """
+
+    reason: str
+    since: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,7 +71,9 @@ class Assignment:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The content of ``assignment.toml``."""
+        """The content of ``assignment.toml``; nothing for an assignment that is classic and has none."""
+        if self.is_classic and not self.settings_file.exists():
+            return {}
         try:
             settings = tomllib.loads(self.settings_file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -76,6 +98,22 @@ class Assignment:
             raise UsageError(f"{self.settings_file}: {error}") from error
 
     @property
+    def awards_file(self) -> Path:
+        """The record of the checks whose weight everybody gets."""
+        return self.graders / "awarded.toml"
+
+    @cached_property
+    def awards(self) -> dict[str, Award]:
+        """By name, the checks whose weight everybody gets."""
+        if not self.awards_file.exists():
+            return {}
+        try:
+            content = tomllib.loads(self.awards_file.read_text(encoding="utf-8"))
+            return {name: Award(str(table["reason"]), str(table.get("since", ""))) for name, table in content.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(f"{self.awards_file}: cannot be read: {type(error).__name__}: {error}") from error
+
+    @property
     def grader_files(self) -> tuple[Path, ...]:
         """The pytest files of the grader, public checks first."""
         public = self.graders / "test_public.py"
@@ -88,14 +126,29 @@ class Assignment:
         return tuple(sorted((self.graders / "worker").glob("*.py")))
 
     @property
+    def is_classic(self) -> bool:
+        """Whether the tests stand in the notebooks, as in nbgrader without tensorgrade."""
+        return not self.grader_files
+
+    @property
     def source_notebooks(self) -> tuple[Path, ...]:
         """The instructor's notebooks, by name."""
         return tuple(sorted(self.source.glob("*.ipynb")))
 
+    @property
+    def files_of_students(self) -> frozenset[str]:
+        """The files in ``source/`` that students may edit: nbgrader's ``c.Autograde.exclude_overwriting``."""
+        excluded = self.course.nbgrader_config.Autograde.get("exclude_overwriting", {})
+        return frozenset(excluded.get(self.name, ()))
+
     def sha256(self) -> str:
-        """Content hash of all that decides a grade: the grader and the source notebooks."""
-        digest = hashlib.sha256()
-        for path in (self.settings_file, *self.grader_files, *self.worker_files, *self.source_notebooks):
+        """Content hash of all that decides a grade: the grader, the source notebooks, nbgrader's settings of both."""
+        settings = f"{self.course.settings_of(DECIDING_STEPS)} {sorted(self.files_of_students)}"
+        digest = hashlib.sha256(settings.encode())
+        frame = self.course.nbgrader_config.IncludeHeaderFooter
+        around = [self.course.root / str(frame[part]) for part in ("header", "footer") if part in frame]
+        files = (self.settings_file, self.awards_file, *self.grader_files, *self.worker_files, *self.source_notebooks)
+        for path in filter(Path.is_file, (*files, *around)):
             content = path.read_bytes()
             digest.update(f"{path.name}\0{len(content)}\0".encode())
             digest.update(content)
@@ -149,16 +202,59 @@ class Course:
         """The assignment of that name.
 
         Raises:
-            UsageError: it has no folder in ``source/`` or none in ``graders/``.
+            UsageError: it has no folder in ``source/``.
         """
         assignment = Assignment(self, name)
-        for folder in (assignment.source, assignment.graders):
-            if not folder.is_dir() or name in ("", ".", "..") or "/" in name:
-                known = ", ".join(self.assignment_names()) or "none"
-                raise UsageError(
-                    f"assignment {name!r}: no folder {folder.parent.name}/{name}. Assignments here: {known}."
-                )
+        if not assignment.source.is_dir() or name in ("", ".", "..") or "/" in name:
+            known = ", ".join(self.assignment_names()) or "none"
+            raise UsageError(f"assignment {name!r}: no folder source/{name}. Assignments here: {known}.")
         return assignment
+
+    def start_nbgrader(self, log: logging.Logger | None = None) -> Any:
+        """An nbgrader application with the settings of this course, whatever folder the command runs in.
+
+        Raises:
+            UsageError: ``nbgrader_config.py`` cannot be run.
+        """
+        from nbgrader.apps.baseapp import NbGrader  # not above: this takes a second
+
+        app = NbGrader(log=log or _silent_log())
+        app.load_cwd_config = False
+        app.raise_config_file_errors = True  # else nbgrader goes on with the settings that it has read so far
+        path = list(sys.path)
+        try:
+            app.initialize([], root=str(self.root))
+        except (Exception, SystemExit) as error:  # nbgrader exits where a setting has the wrong type
+            raise UsageError(f"nbgrader_config.py: cannot be used: {type(error).__name__}: {error}") from error
+        finally:
+            sys.path[:] = path  # nbgrader puts the working directory first, and a student may have written there
+        self._require_own_folders(app.coursedir)
+        return app
+
+    def _require_own_folders(self, coursedir: Any) -> None:
+        """Refuse folders by other names: nbgrader would read and write elsewhere than we do."""
+        if Path(coursedir.root).resolve() != self.root:
+            raise UsageError(
+                f"nbgrader_config.py: c.CourseDirectory.root is {coursedir.root!r}, but the course is in {self.root}"
+            )
+        usual = {f"{step}_directory": step for step in ("source", "release", "submitted", "autograded", "feedback")}
+        usual["directory_structure"] = str(Path("{nbgrader_step}", "{student_id}", "{assignment_id}"))
+        for name, expected in usual.items():
+            if getattr(coursedir, name) != expected:
+                raise UsageError(
+                    f"nbgrader_config.py: c.CourseDirectory.{name}: expected {expected!r}, got "
+                    f"{getattr(coursedir, name)!r}. tensorgrade knows nbgrader's usual folders only."
+                )
+
+    @cached_property
+    def nbgrader_config(self) -> Any:
+        """The settings in ``nbgrader_config.py``, as nbgrader reads them."""
+        return self.start_nbgrader().config
+
+    def settings_of(self, classes: tuple[str, ...]) -> str:
+        """What ``nbgrader_config.py`` sets of some of nbgrader's classes, as a text to compare."""
+        sections = {name: self.nbgrader_config.get(name, {}) for name in classes}
+        return repr([(name, sorted(section.items())) for name, section in sections.items() if section])
 
     def assignment_names(self) -> tuple[str, ...]:
         """The names of the folders in ``source/``."""
@@ -185,6 +281,13 @@ class Course:
         """The collected submissions of an assignment, by student."""
         folders = (self.root / "submitted").glob(f"*/{assignment.name}")
         return tuple(Submission(assignment, f.parent.name) for f in sorted(folders) if f.is_dir())
+
+
+def _silent_log() -> logging.Logger:
+    log = logging.getLogger(f"{__name__}.nbgrader")
+    log.propagate = False
+    log.addHandler(logging.NullHandler())
+    return log
 
 
 def _read_secret(path: Path) -> bytes:

@@ -10,6 +10,7 @@ import sys
 import click
 
 from tensorgrade import __version__
+from tensorgrade.cli.award import award
 from tensorgrade.cli.doctor import doctor
 from tensorgrade.cli.feedback import feedback
 from tensorgrade.cli.grade import grade
@@ -52,5 +53,5 @@ def commands() -> None:
     """
 
 
-for _command in (doctor, release, grade, feedback):
+for _command in (doctor, release, grade, feedback, award):
     commands.add_command(_command)

@@ -14,16 +14,19 @@ from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat.notebooknode import NotebookNode
+from nbgrader.api import Gradebook
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 
 from tensorgrade.errors import GradebookError, NotebookError, TensorgradeError
 from tensorgrade.gradebook.register import register_assignment
-from tensorgrade.grading.files import require_regular_files
+from tensorgrade.grading.files import missing_notebooks, require_regular_files
 from tensorgrade.grading.records import Report, TaskRecord
-from tensorgrade.notebooks import grade_id_of, is_autograded, is_locked, read_notebook, restore
+from tensorgrade.notebooks import Steps, grade_id_of, is_autograded, is_locked, read_notebook, restore
 from tensorgrade.notebooks.outputs import sanitise_html
 from tensorgrade.reports import staff_json, staff_report, task_table
+
+SECONDS_LATE = "seconds_late"  # what the penalty in the gradebook was computed from
 
 
 class SubmissionExporter(NotebookExporter):  # type: ignore[misc]  # nbconvert has no types
@@ -45,7 +48,7 @@ class SubmissionExporter(NotebookExporter):  # type: ignore[misc]  # nbconvert h
         sources = Path(coursedir.format_path(coursedir.source_directory, ".", "."))
         try:
             for folder in sorted(sources.glob(coursedir.assignment_id)):
-                register_assignment(coursedir, folder.name)
+                register_assignment(coursedir, folder.name, Steps(self.config, Path(coursedir.root)))
         except TensorgradeError as error:
             self.log.error(str(error))
             raise NbGraderException(str(error)) from error
@@ -78,13 +81,24 @@ class SubmissionExporter(NotebookExporter):  # type: ignore[misc]  # nbconvert h
 
 
 def _init_vetted(converter: Any, init_assignment: Any, assignment: str, student: str) -> None:
-    """Take nbgrader's first step on a submission, if it holds nothing that leads out of its folder."""
+    """Take nbgrader's first step on a submission, if it holds what that step needs and nothing harmful."""
     coursedir = converter.coursedir
-    folder = coursedir.format_path(coursedir.submitted_directory, student, assignment)
+    folder = Path(coursedir.format_path(coursedir.submitted_directory, student, assignment))
+    sources = Path(coursedir.format_path(coursedir.source_directory, ".", assignment))
     try:
-        require_regular_files(Path(folder))
+        require_regular_files(folder)
     except NotebookError as error:
         raise GradebookError(f"submission {student}/{assignment}: {error}") from error
+    lack = missing_notebooks(folder, (path.stem for path in sorted(sources.glob("*.ipynb"))))
+    if lack is not None:
+        raise GradebookError(f"submission {student}/{assignment}: {lack}")
+    try:
+        coursedir.get_existing_timestamp(str(folder))
+    except Exception as error:  # nbgrader 0.9.6 trips over its own message
+        raise GradebookError(
+            f"submission {student}/{assignment}: timestamp.txt: expected a time such as 2026-02-03 15:00:00 UTC. "
+            "Correct it, or remove it: without one a submission is in time."
+        ) from error
     init_assignment(assignment, student)
 
 
@@ -94,8 +108,9 @@ class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Restore one notebook; nbgrader calls this."""
         names, coursedir = resources["nbgrader"], self.parent.parent.coursedir
-        source = Path(coursedir.format_path(coursedir.source_directory, ".", names["assignment"]))
-        return restore(nb, read_notebook(source / f"{names['notebook']}.ipynb")), resources
+        folder = Path(coursedir.format_path(coursedir.source_directory, ".", names["assignment"]))
+        steps = Steps(self.config, Path(coursedir.root))
+        return restore(nb, steps.read_source(folder / f"{names['notebook']}.ipynb"), steps), resources
 
 
 class WriteReport(NbGraderPreprocessor):  # type: ignore[misc]
@@ -110,15 +125,19 @@ class WriteReport(NbGraderPreprocessor):  # type: ignore[misc]
         names = resources["nbgrader"]
         report = self.parent.report_on(names["assignment"], names["student"])
         nb.cells = _executed_cells(report, names, nb)
-        tasks = {task.name: task for task in report.tasks if task.notebook == names["notebook"]}
+        tasks = {task.grade_id: task for task in report.tasks if task.notebook == names["notebook"]}
         for cell in filter(is_autograded, nb.cells):
             task = _task_of(cell, tasks, report)
-            cell.outputs = [_points_output(task, task_table(report, task))]
+            # Below the table: what tests in the notebook have shown, if students may see it.
+            cell.outputs = [_points_output(task, task_table(report, task)), *cell.outputs]
         names["tasks"] = tasks
         if not isinstance(resources.get("outputs"), dict):
             resources["outputs"] = {}
         resources["outputs"]["staff-report.html"] = staff_report(report).encode()
-        resources["outputs"]["staff-report.json"] = json.dumps(staff_json(report), indent=1).encode()
+        with Gradebook(names["db_url"]) as gradebook:
+            late = gradebook.find_submission(report.assignment, report.student).total_seconds_late
+        values = {**staff_json(report), SECONDS_LATE: late}
+        resources["outputs"]["staff-report.json"] = json.dumps(values, indent=1).encode()
         return nb, resources
 
 

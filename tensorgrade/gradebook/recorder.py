@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import json
 import logging
 import shutil
 import sys
@@ -13,16 +14,17 @@ from typing import Any
 
 from nbgrader import utils as nbgrader_utils
 from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.apps.baseapp import NbGrader
 from nbgrader.auth import Authenticator
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.exchange import ExchangeFactory
 from traitlets.config import Config
 
 from tensorgrade.course import Course, Submission
-from tensorgrade.errors import GradebookError, TensorgradeError
+from tensorgrade.errors import GradebookError, TensorgradeError, UsageError
+from tensorgrade.gradebook.preprocessors import SECONDS_LATE
 from tensorgrade.gradebook.register import register_assignment
 from tensorgrade.grading.records import Report
+from tensorgrade.notebooks import Steps
 
 
 class _AutogradeWithReport(Autograde):  # type: ignore[misc]
@@ -54,13 +56,9 @@ class Recorder:
         self._log = logging.getLogger(f"{__name__}.{id(self)}")
         self._log.propagate = False
         self._log.addHandler(logging.NullHandler())
-        self._app = NbGrader(log=self._log)
-        self._app.load_cwd_config = False  # the course is named, wherever the command runs
-        path = list(sys.path)
-        try:
-            self._app.initialize([], root=str(course.root))
-        finally:
-            sys.path[:] = path  # nbgrader puts the working directory first, and a student may have written there
+        self._app = course.start_nbgrader(self._log)
+        _require_configured(self._app.config)
+        self._steps = Steps(self._app.config, course.root)
         self._coursedir = self._app.coursedir
 
     def write_report(self, report: Report) -> None:
@@ -80,17 +78,28 @@ class Recorder:
             self._run(converter, f"submission {report.student}/{report.assignment}")
 
     def holds(self, report: Report) -> bool:
-        """Whether the gradebook has exactly the points of this report."""
-        wanted = {(task.notebook, task.name): task.points for task in report.tasks if not task.manual}
+        """Whether the gradebook has exactly the points of this report, for a submission just as late."""
+        wanted = {(task.notebook, task.grade_id): task.points for task in report.tasks if not task.manual}
         with Gradebook(self._coursedir.db_url, self._coursedir.course_id) as gradebook:
             try:
                 submission = gradebook.find_submission(report.assignment, report.student)
             except MissingEntry:
                 return False
+            if submission.total_seconds_late != self._seconds_late(report):
+                return False  # a new due date or an extension: the penalty is computed again
             found = {
                 (book.name, grade.name): grade.auto_score for book in submission.notebooks for grade in book.grades
             }
         return all(place in found and found[place] == points for place, points in wanted.items())
+
+    def _seconds_late(self, report: Report) -> float | None:
+        """How late the submission was when its report was written."""
+        folder = Submission(self.course.assignment(report.assignment), report.student).autograded
+        try:
+            values = json.loads((folder / "staff-report.json").read_text(encoding="utf-8"))
+            return float(values.get(SECONDS_LATE, 0.0))
+        except (OSError, ValueError, TypeError, AttributeError):
+            return None
 
     def generate_release(self, assignment: str) -> None:
         """Make the student version, and put it into the exchange if one is configured.
@@ -99,7 +108,7 @@ class Recorder:
             GradebookError: nbgrader's reason; the release that was there stays.
         """
         found = self.course.assignment(assignment)
-        register_assignment(self._coursedir, assignment)
+        register_assignment(self._coursedir, assignment, self._steps)
         with self._selected(assignment), _kept_on_failure(found.release):
             self._run(GenerateAssignment(coursedir=self._coursedir, parent=self._app), f"release {assignment}")
             if "root" in self._app.config.Exchange and self._coursedir.course_id:
@@ -124,7 +133,7 @@ class Recorder:
 
     def _register_once(self, assignment: str) -> None:
         if assignment not in self._registered:
-            register_assignment(self._coursedir, assignment)
+            register_assignment(self._coursedir, assignment, self._steps)
             self._registered.add(assignment)
 
     @contextmanager
@@ -143,6 +152,17 @@ class Recorder:
             raise GradebookError(reasons.reason or f"{what}: {error}") from error
         finally:
             self._log.removeHandler(reasons)
+
+
+def _require_configured(config: Any) -> None:
+    """Refuse a course in which nbgrader would run students' code itself, outside the sandbox."""
+    lists = ("sanitize_preprocessors", "autograde_preprocessors")
+    steps = {str(step).rpartition(".")[2] for name in lists for step in config.Autograde.get(name, [])}
+    if not {"RestoreCells", "WriteReport", "SavePoints"} <= steps or any("Execute" in step for step in steps):
+        raise UsageError(
+            "nbgrader_config.py: nbgrader is not set up for the sandbox. Add these lines at its end: "
+            "`from tensorgrade.gradebook import configure` and `configure(c)`."
+        )
 
 
 def _require_plain_name(student: str) -> str:

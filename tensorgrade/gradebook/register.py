@@ -11,18 +11,24 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import SaveCells
 
 from tensorgrade.errors import GradebookError
-from tensorgrade.notebooks import grade_id_of, gradebook_version, is_locked, read_notebook
+from tensorgrade.notebooks import Steps, grade_id_of, gradebook_version, is_locked
 
 
-def register_assignment(coursedir: CourseDirectory, name: str) -> None:
+def register_assignment(coursedir: CourseDirectory, name: str, steps: Steps) -> None:
     """Make the gradebook agree with ``source/``, without touching ``release/``.
+
+    Args:
+        coursedir: where nbgrader looks for everything.
+        name: the assignment's.
+        steps: nbgrader's, with the course's settings.
 
     Raises:
         GradebookError: cells were added or removed after submissions were graded.
         GraderError: nbgrader refuses a source notebook.
     """
     folder = Path(coursedir.format_path(coursedir.source_directory, ".", name))
-    notebooks = {path.stem: gradebook_version(read_notebook(path)) for path in sorted(folder.glob("*.ipynb"))}
+    sources = {path.stem: steps.read_source(path) for path in sorted(folder.glob("*.ipynb"))}
+    notebooks = {stem: gradebook_version(source, steps) for stem, source in sources.items()}
     wanted = {stem: _cells_as_stored(notebook) for stem, notebook in notebooks.items()}
     with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
         stored = _stored_cells(gradebook, name)

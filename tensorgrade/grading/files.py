@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from tensorgrade.errors import NotebookError
@@ -54,6 +55,24 @@ def require_regular_files(folder: Path) -> None:
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
                 kind = "a symbolic link" if stat.S_ISLNK(mode) else "no regular file"
                 raise NotebookError(f"{name!r} is {kind}; a submission holds folders and regular files only")
+
+
+def missing_notebooks(folder: Path, names: Iterable[str]) -> str | None:
+    """What to say about a submission that cannot be graded for lack of a notebook; else None.
+
+    One of several notebooks may be left out, unless a file of another name may be the very one.
+
+    Args:
+        folder: the submission's.
+        names: of the notebooks that are expected, without ``.ipynb``.
+    """
+    expected = [f"{name}.ipynb" for name in names]
+    lacking = [name for name in expected if not os.path.lexists(folder / name)]
+    others = sorted({path.name for path in folder.glob("*.ipynb")} - set(expected))
+    if not lacking or (len(lacking) < len(expected) and not others):
+        return None
+    found = f"found {', '.join(others[:5])}" if others else "found no notebook"
+    return f"expected {' and '.join(lacking)}, {found}. Rename the student's file, or ask for it."
 
 
 def digest_of_folder(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import platform
@@ -18,12 +19,24 @@ import nbformat
 import tensorgrade
 from tensorgrade.course import Assignment, Submission
 from tensorgrade.errors import GraderError, NotebookError, PlatformError
-from tensorgrade.grading.files import digest_of_folder, read_files_beside, require_regular_files
+from tensorgrade.grading.awards import require_known_checks
+from tensorgrade.grading.classic import ClassicGrader, require_tests_inside, with_room_for_output
+from tensorgrade.grading.executed import executed_notebook
+from tensorgrade.grading.files import digest_of_folder, missing_notebooks, read_files_beside, require_regular_files
 from tensorgrade.grading.plugin import GraderPlugin
 from tensorgrade.grading.records import CheckRecord, Provenance, Report, Status, TaskRecord
 from tensorgrade.grading.run import run_checks
 from tensorgrade.grading.store import read_kept, write_kept
-from tensorgrade.notebooks import GradeCell, cells_to_run, grade_cells, read_notebook, restore, with_outputs
+from tensorgrade.notebooks import (
+    GradeCell,
+    Steps,
+    cells_to_run,
+    grade_cells,
+    language_of,
+    read_notebook,
+    restore,
+    with_distinct_names,
+)
 from tensorgrade.sandbox.template import LEVEL, Template
 from tensorgrade.student import Session
 
@@ -47,8 +60,10 @@ class Grader:
         self.assignment = assignment
         self._template = template
         self._secret = assignment.course.secret()
-        self._sources = _read_sources(assignment)
-        self.cells = tuple(cell for name, source in self._sources.items() for cell in grade_cells(source, name))
+        self._steps = Steps(assignment.course.nbgrader_config, assignment.course.root)
+        self._sources = _read_sources(assignment, self._steps)
+        cells = [cell for name, source in self._sources.items() for cell in grade_cells(source, name)]
+        self.cells = with_distinct_names(cells, manual_only=not assignment.is_classic)
         self._check_grade_cells()
         self._provenance = _provenance(assignment)
         self._data = self._files_beside(assignment.source)
@@ -56,11 +71,22 @@ class Grader:
         reference = self._run(self._sources, self._data, read_kept(assignment))
         write_kept(assignment, reference.kept)
         self._reference = reference.checks
+        require_known_checks(assignment, self.checks)
 
     @property
     def broken(self) -> tuple[CheckRecord, ...]:
-        """The checks that the reference solution does not pass."""
-        return tuple(record for record in self._reference if record.status is not Status.PASSED)
+        """The checks that the reference solution does not pass, and whose weight nobody has awarded."""
+        return tuple(record for record in self._failed_by_reference if record.name not in self.assignment.awards)
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """The names of all checks."""
+        return tuple(record.name for record in self._reference)
+
+    @property
+    def _failed_by_reference(self) -> tuple[CheckRecord, ...]:
+        # A test in the notebook may give the reference, too, fewer points than there are.
+        return tuple(one for one in self._reference if one.status is not Status.PASSED and not one.points)
 
     def key(self, submission: Submission) -> str:
         """A hash of everything that decides the report: with the same key, grading again changes nothing."""
@@ -82,22 +108,24 @@ class Grader:
         try:
             require_regular_files(submission.folder)
             report = replace(report, key=self.key(submission))
+            if lack := missing_notebooks(submission.folder, self._sources):
+                return replace(report, status="missing", error=f"{where}: {lack}")
             notebooks = self._read_submission(submission)
-            if not notebooks:
-                return replace(report, status="missing", error=f"{where}: {self._what_is_missing(submission)}")
-            # The instructor's data files replace a student's of the same name.
-            files = self._files_beside(submission.folder) | self._data
-            done = self._run(notebooks, files, kept or {})
+            # The instructor's data files replace a student's of the same name, but those meant to be edited.
+            edited = self.assignment.files_of_students
+            own = {name: content for name, content in self._data.items() if name not in edited}
+            done = self._run(notebooks, self._files_beside(submission.folder) | own, kept or {})
         except NotebookError as error:
             return replace(report, error=f"{where}: {error}")
         except PlatformError:
             raise
         except Exception as error:  # whatever one submission brings about, the others are graded
             return replace(report, error=f"{where}: could not be graded: {type(error).__name__}: {error}")
-        checks = self._with_broken(done.checks)
+        checks = self._with_awards(self._with_broken(done.checks))
         return replace(
             report,
             status="graded",
+            fakeable=self.assignment.is_classic,
             seconds=time.monotonic() - started,
             tasks=self._points(checks),
             checks=checks,
@@ -110,34 +138,32 @@ class Grader:
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise GraderError(f'source/{self.assignment.name}: two grade cells are called "{doubled[0]}"')
-        if not self.assignment.grader_files:
-            raise GraderError(
-                f"graders/{self.assignment.name}: expected test_public.py or test_hidden.py, found neither"
-            )
+        for name, source in self._sources.items():
+            if language_of(source).lower() not in ("python", "python3", "ipython"):
+                where = f"source/{self.assignment.name}/{name}.ipynb"
+                raise GraderError(f"{where}: expected a notebook in Python, got one in {language_of(source)}")
+        if self.assignment.is_classic:
+            require_tests_inside(self.assignment.name, self._sources, self._steps)
 
     def _read_submission(self, submission: Submission) -> dict[str, Any]:
         """By name, the notebooks as they will run; a missing one of several is an empty one."""
         found = {name: submission.folder / f"{name}.ipynb" for name in self._sources}
-        if not any(path.exists() for path in found.values()):
-            return {}
         return {
-            name: restore(read_notebook(path), self._sources[name])
+            name: restore(read_notebook(path), self._sources[name], self._steps)
             if path.exists()
-            else restore(nbformat.v4.new_notebook(), self._sources[name])
+            else restore(nbformat.v4.new_notebook(), self._sources[name], self._steps)
             for name, path in found.items()
         }
 
     def _files_beside(self, folder: Path) -> dict[str, bytes]:
         return read_files_beside(folder, self.assignment.limits)
 
-    def _what_is_missing(self, submission: Submission) -> str:
-        expected = " and ".join(f"{name}.ipynb" for name in self._sources)
-        others = sorted(path.name for path in submission.folder.glob("*.ipynb"))
-        found = f"found {', '.join(others[:5])}" if others else "found no notebook"
-        return f"expected {expected}, {found}. Rename the student's file, or ask for it."
-
     def _run(self, notebooks: Mapping[str, Any], files: Mapping[str, bytes], kept: Mapping[str, bytes]) -> _Done:
         """Run the cells of each notebook and every check."""
+        if self.assignment.is_classic:
+            limits = with_room_for_output(self.assignment.limits)
+            start = functools.partial(Session, self._template, files=files, limits=limits)
+            return _Done(*ClassicGrader(self.cells, self._sources, self._steps, start).run(notebooks), {})
         with ExitStack() as stack:
             sessions = {}
             for name, notebook in notebooks.items():
@@ -148,19 +174,27 @@ class Grader:
             tasks = {cell.name: sessions[cell.notebook] for cell in self.cells if not cell.manual}
             plugin = GraderPlugin(tasks, self._secret, self.assignment.name)
             run_checks(self.assignment.grader_files, plugin)
-            executed = {name: _executed(notebook, sessions[name]) for name, notebook in notebooks.items()}
+            executed = {
+                name: executed_notebook(notebook, cells_to_run(notebook), sessions[name])
+                for name, notebook in notebooks.items()
+            }
             used = {key: value for session in sessions.values() for key, value in session.keeper.used.items()}
         return _Done(tuple(plugin.records[name] for name in plugin.planned), executed, used)
 
     def _with_broken(self, records: Iterable[CheckRecord]) -> tuple[CheckRecord, ...]:
         """The verdicts, but for checks that the reference fails too: those say nothing about anybody."""
-        broken = {record.name: record for record in self.broken}
+        broken = {record.name: record for record in self._failed_by_reference}
         return tuple(
-            replace(record, status=Status.BROKEN, hint=None, rationale=broken[record.name].rationale)
+            replace(record, status=Status.BROKEN, hint=None, rationale=broken[record.name].rationale, points=None)
             if record.name in broken
             else record
             for record in records
         )
+
+    def _with_awards(self, records: Iterable[CheckRecord]) -> tuple[CheckRecord, ...]:
+        """The verdicts, with the reason where everybody gets a check's weight."""
+        awards = {name: award.reason for name, award in self.assignment.awards.items()}
+        return tuple(replace(record, awarded=awards.get(record.name)) for record in records)
 
     def _points(self, checks: tuple[CheckRecord, ...]) -> tuple[TaskRecord, ...]:
         return tuple(_task(cell, [check for check in checks if check.task == cell.name]) for cell in self.cells)
@@ -178,18 +212,20 @@ class _Done:
 def _task(cell: GradeCell, checks: list[CheckRecord]) -> TaskRecord:
     """A task's points: its share of passed weight, or None where staff decides."""
     points = None
-    if not cell.manual and not any(check.status is Status.BROKEN for check in checks):
+    if not cell.manual and not any(check.status is Status.BROKEN and not check.counts for check in checks):
+        given = [check.points for check in checks if check.points is not None and check.awarded is None]
         total = sum(check.weight for check in checks)
-        passed = sum(check.weight for check in checks if check.status is Status.PASSED)
-        points = round(min(max(cell.max_points * passed / total, 0.0), cell.max_points), POINT_DIGITS)
+        passed = sum(check.weight for check in checks if check.counts)
+        earned = sum(given) if given else round(cell.max_points * passed / total, POINT_DIGITS)
+        points = min(max(earned, 0.0), cell.max_points)
     return TaskRecord(cell.name, cell.notebook, cell.max_points, points, cell.manual)
 
 
-def _read_sources(assignment: Assignment) -> dict[str, Any]:
+def _read_sources(assignment: Assignment, steps: Steps) -> dict[str, Any]:
     if not assignment.source_notebooks:
         raise GraderError(f"source/{assignment.name}: expected a notebook, found none")
     try:
-        return {path.stem: read_notebook(path) for path in assignment.source_notebooks}
+        return {path.stem: steps.read_source(path) for path in assignment.source_notebooks}
     except NotebookError as error:
         raise GraderError(f"source/{assignment.name}/{error}") from error
 
@@ -199,23 +235,6 @@ def _read_instructor(assignment: Assignment) -> dict[str, str]:
         return {path.stem: path.read_text(encoding="utf-8") for path in assignment.worker_files}
     except (OSError, ValueError) as error:
         raise GraderError(f"graders/{assignment.name}/worker: cannot be read: {error}") from error
-
-
-def _executed(notebook: Any, session: Session) -> dict[str, Any]:
-    """The notebook with the outputs of its cells, as plain values."""
-    cells = cells_to_run(notebook)
-    outputs = {cells[position].index: found for position, found in session.outputs.items()}
-    for position, loss in session.lost.items():
-        outputs[cells[position].index] = [_loss_output(str(loss))]
-    executed = with_outputs(notebook, outputs)
-    for position, cell in enumerate(cells):
-        executed.cells[cell.index].execution_count = position + 1
-    plain: dict[str, Any] = json.loads(json.dumps(executed))
-    return plain
-
-
-def _loss_output(reason: str) -> dict[str, Any]:
-    return {"output_type": "error", "ename": "Stopped", "evalue": reason, "traceback": [f"Stopped: {reason}"]}
 
 
 def _provenance(assignment: Assignment) -> Provenance:

@@ -77,7 +77,7 @@ def _own_error(error: StudentError) -> str:
         return NOT_WRITTEN
     if isinstance(error, NotDefinedError):
         return f"{error.name} is not defined: the cell that defines it is missing, or raised an error."
-    name = error.type_name if _is_builtin(error.type_name) else "an exception of its own"
+    name = error.type_name if is_builtin_exception(error.type_name) else "an exception of its own"
     if not error.frames:
         return f"Your code raised {name}."
     frame = error.frames[-1]
@@ -85,7 +85,7 @@ def _own_error(error: StudentError) -> str:
     return f"Your code raised {name} in {cell}line {frame.line}: {frame.text[:MAX_LINE]}"
 
 
-def _is_builtin(name: str) -> bool:
+def is_builtin_exception(name: str) -> bool:
     """Whether it is Python's own exception: a student could name a class after a hidden input."""
     kind = getattr(builtins, name, None)
     return isinstance(kind, type) and issubclass(kind, BaseException)

@@ -32,6 +32,8 @@ class CheckRecord:
         rationale: what went wrong, for staff only.
         seed: what `rng` was seeded with, for staff only.
         metrics: numbers that the check recorded, by name.
+        points: what a test in the notebook gave; None where the weights decide.
+        awarded: why everybody gets the check's weight; None for all but a few checks.
     """
 
     task: str
@@ -45,6 +47,13 @@ class CheckRecord:
     rationale: str | None = None
     seed: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
+    points: float | None = None
+    awarded: str | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether its weight is earned."""
+        return self.status is Status.PASSED or self.awarded is not None
 
     def finite_metrics(self) -> dict[str, float | None]:
         """The metrics for JSON, which has no NaN: a reader other than Python's would refuse the document."""
@@ -56,6 +65,7 @@ class TaskRecord:
     """The points of one task.
 
     Attributes:
+        name: grade_id of its grade cell, after the notebook and a slash where another notebook has the same.
         notebook: name of the notebook that holds the grade cell, without ``.ipynb``.
         points: None where staff decides: a task graded by hand, or one with a `BROKEN` check.
         manual: whether the task is graded by hand.
@@ -66,6 +76,11 @@ class TaskRecord:
     max_points: float
     points: float | None
     manual: bool = False
+
+    @property
+    def grade_id(self) -> str:
+        """What nbgrader calls its cell; a grade_id holds no slash."""
+        return self.name.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -94,6 +109,8 @@ class Report:
         cached: whether the report was kept from an earlier run, because nothing had changed.
         key: hash of everything that decides the report.
         kept: results that a later grading of this submission need not compute again, by hash.
+        fakeable: whether the verdicts come from inside the student's process, as those of tests in
+            the notebook do: code of the student's can fake them.
         notebooks: name to the executed notebook (nbformat 4 as a plain dict): locked cells are
             the instructor's, outputs are captured and sanitised; grade cells have no output yet.
     """
@@ -110,6 +127,7 @@ class Report:
     provenance: Provenance | None = None
     key: str = ""
     kept: dict[str, bytes] = field(default_factory=dict, repr=False)
+    fakeable: bool = False
 
     @property
     def points(self) -> float:
@@ -139,6 +157,8 @@ class Report:
         }
         if self.error is not None:
             result["error"] = self.error
+        if self.fakeable:
+            result["fakeable"] = True
         return result
 
 
@@ -148,7 +168,7 @@ def _task_json(task: TaskRecord) -> dict[str, Any]:
 
 
 def _check_json(check: CheckRecord) -> dict[str, Any]:
-    return {
+    result = {
         "task": check.task,
         "name": check.name,
         "status": check.status.value,
@@ -157,3 +177,4 @@ def _check_json(check: CheckRecord) -> dict[str, Any]:
         "hint": check.hint,
         "metrics": check.finite_metrics(),
     }
+    return result if check.awarded is None else {**result, "awarded": check.awarded}

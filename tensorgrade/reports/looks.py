@@ -26,6 +26,7 @@ LOOKS = {
     Status.SKIPPED: Look("skipped", "→", "#59636e"),
     Status.BROKEN: Look("not graded", "!", "#8a5a00"),
 }
+AWARDED = Look("awarded", "✓", "#1a7f37")  # whatever the check itself says
 
 
 def number(value: float) -> str:

@@ -41,6 +41,7 @@ def read_staff_json(path: Path) -> Report | None:
             checks=tuple(CheckRecord(**{**check, "status": Status(check["status"])}) for check in data["checks"]),
             provenance=Provenance(**data["provenance"]),
             key=str(data["key"]),
+            fakeable=bool(data.get("fakeable", False)),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None  # grading again is always right

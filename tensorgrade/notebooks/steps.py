@@ -1,0 +1,106 @@
+"""nbgrader's steps from a source notebook to its versions, with a course's settings."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbformat.notebooknode import NotebookNode
+from traitlets.config import Config
+
+from tensorgrade.errors import GraderError, NotebookError
+from tensorgrade.notebooks.reading import assembled, read_notebook
+
+GRADEBOOK_STEPS = (
+    "LockCells",
+    "ClearSolutions",
+    "ClearOutput",
+    "CheckCellMetadata",
+    "ClearHiddenTests",
+    "ComputeChecksums",
+)
+STUDENT_STEPS = ("ClearMarkScheme", "ComputeChecksums", "CheckCellMetadata")
+
+
+@dataclass(frozen=True)
+class Steps:
+    """nbgrader's steps as a course has configured them.
+
+    Attributes:
+        config: the settings that nbgrader reads: ``c`` in ``nbgrader_config.py``.
+        root: the course directory, where header and footer are looked for.
+    """
+
+    config: Any = field(default_factory=Config)
+    root: Path = Path()
+
+    def read_source(self, path: Path) -> NotebookNode:
+        """Read an instructor's notebook, with the cells of the course's header and footer.
+
+        Raises:
+            NotebookError: the notebook cannot be read.
+            GraderError: the header or the footer cannot be read.
+        """
+        source = read_notebook(path)
+        frame = self.step("IncludeHeaderFooter")
+        if not frame.enabled or not (frame.header or frame.footer):
+            return source
+        head, foot = self._cells_of(frame.header, "header"), self._cells_of(frame.footer, "footer")
+        return assembled([*head, *source.cells, *foot], source.metadata)
+
+    def step(self, name: str) -> Any:
+        """One of nbgrader's preprocessors with the course's settings."""
+        from nbgrader import preprocessors  # not above: this takes a second
+
+        return getattr(preprocessors, name)(config=self.config)
+
+    def hidden_lines(self, source: str) -> frozenset[int]:
+        """The numbers, from 1, of the lines of a grade cell that students do not get."""
+        clear = self.step("ClearHiddenTests")
+        hidden, inside = set(), False
+        for number, line in enumerate(source.split("\n") if clear.enabled else (), start=1):
+            inside = inside or clear.begin_test_delimeter in line
+            hidden |= {number} if inside else set()
+            inside = inside and clear.end_test_delimeter not in line
+        return frozenset(hidden)
+
+    def _cells_of(self, name: str, part: str) -> list[NotebookNode]:
+        try:
+            return list(read_notebook(self.root / name).cells) if name else []
+        except NotebookError as error:
+            raise GraderError(f"nbgrader_config.py: c.IncludeHeaderFooter.{part} = {name!r}: {error}") from error
+
+
+DEFAULT_STEPS = Steps()
+
+
+def gradebook_version(source: NotebookNode, steps: Steps = DEFAULT_STEPS) -> NotebookNode:
+    """The source as the gradebook keeps it: without solutions and hidden tests, with the marking scheme.
+
+    Raises:
+        GraderError: nbgrader refuses the source notebook.
+    """
+    return _preprocessed(source, map(steps.step, GRADEBOOK_STEPS))
+
+
+def student_version(source: NotebookNode, steps: Steps = DEFAULT_STEPS) -> NotebookNode:
+    """The notebook that students get: what ``nbgrader generate_assignment`` makes.
+
+    Raises:
+        GraderError: nbgrader refuses the source notebook.
+    """
+    return _preprocessed(gradebook_version(source, steps), map(steps.step, STUDENT_STEPS))
+
+
+def _preprocessed(source: NotebookNode, steps: Iterable[Any]) -> NotebookNode:
+    notebook = copy.deepcopy(source)
+    try:
+        for step in steps:
+            notebook, _ = step(notebook, {})  # called, not `preprocess`: a step can be switched off
+    except Exception as error:  # nbgrader raises RuntimeError, ValueError, KeyError, ValidationError ...
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise GraderError(f"source notebook: nbgrader cannot make a student version: {reason}") from error
+    return notebook
