@@ -16,9 +16,11 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat.notebooknode import NotebookNode
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
+from traitlets import Unicode
 
 from tensorgrade.errors import GradebookError, NotebookError, TensorgradeError
 from tensorgrade.gradebook.register import register_assignment
+from tensorgrade.gradebook.setup_cell import add_setup_cell
 from tensorgrade.grading.files import require_regular_files
 from tensorgrade.grading.records import Report, TaskRecord
 from tensorgrade.notebooks import grade_id_of, is_autograded, is_locked, read_notebook, restore
@@ -181,16 +183,27 @@ class SavePoints(SaveAutoGrades):  # type: ignore[misc]
 
 
 class AddPublicChecks(NbGraderPreprocessor):  # type: ignore[misc]
-    """Puts the public checks beside the released notebook."""
+    """Puts the public checks beside the released notebook.
+
+    For Colab and the like, ``c.AddPublicChecks.install = "git+https://..."`` in ``nbgrader_config.py`` also
+    puts a cell into the notebook that installs tensorgrade from there and writes these files where they are
+    missing.
+    """
+
+    install = Unicode("", help="What pip shall install where tensorgrade is missing; empty: no such cell.").tag(
+        config=True
+    )
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Add the file; nbgrader calls this."""
         root = Path(self.parent.parent.coursedir.root)
         checks = root / "graders" / resources["nbgrader"]["assignment"] / "test_public.py"
+        if not isinstance(resources.get("outputs"), dict):
+            resources["outputs"] = {}
         if checks.is_file():
-            if not isinstance(resources.get("outputs"), dict):
-                resources["outputs"] = {}
             resources["outputs"]["test_public.py"] = checks.read_bytes()
+        if self.install:
+            add_setup_cell(nb, self.install, resources["outputs"])
         return nb, resources
 
 
