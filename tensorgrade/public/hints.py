@@ -81,7 +81,7 @@ def _is_not_written(type_name: str, message: str, trace: tuple[str, ...]) -> boo
 def practice_trace(error: BaseException | None, namespace: dict[str, Any], folder: Path) -> tuple[str, ...]:
     """The student's own lines on the way to an error, outermost first."""
     if error is None or isinstance(error, NotDefinedError):
-        return ()
+        return ()  # the error was raised by us, on the way to a name
     raised = error.__cause__ if isinstance(error, StudentError) and error.__cause__ is not None else error
     found = own_lines(raised.__traceback__, namespace, folder)
     if not found and isinstance(error, StudentError):

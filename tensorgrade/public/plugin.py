@@ -12,7 +12,7 @@ import pytest
 
 from tensorgrade.grading.plugin import GraderPlugin
 from tensorgrade.grading.records import CheckRecord, Status
-from tensorgrade.public.hints import own_lines, practice_hint, practice_trace
+from tensorgrade.public.hints import NOT_WRITTEN, own_lines, practice_hint, practice_trace
 from tensorgrade.reports import PracticeRecord
 from tensorgrade.student import Answers
 
@@ -98,10 +98,11 @@ class PracticePlugin(GraderPlugin):
     def _with_details(self, record: CheckRecord) -> PracticeRecord:
         error = self._errors.get(record.name)
         trace = practice_trace(error, self._namespace, self._folder)
+        hint = practice_hint(error, self._namespace, trace) if record.status is Status.FAILED else record.hint
         return _practice(
             record,
-            hint=practice_hint(error, self._namespace, trace) if record.status is Status.FAILED else record.hint,
-            trace=trace,
+            hint=hint,
+            trace=() if hint == NOT_WRITTEN else trace,
             printed=_shortened(self._printed.get(record.name, "")),
             place=self._places[record.name],
         )
