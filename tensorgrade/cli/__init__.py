@@ -13,6 +13,7 @@ from tensorgrade import __version__
 from tensorgrade.cli.doctor import doctor
 from tensorgrade.cli.feedback import feedback
 from tensorgrade.cli.grade import grade
+from tensorgrade.cli.preview import preview
 from tensorgrade.cli.release import release
 from tensorgrade.cli.words import complain
 from tensorgrade.errors import TensorgradeError, UsageError
@@ -46,11 +47,12 @@ def commands() -> None:
     \b
     In a course directory:
       tensorgrade doctor                what this machine can enforce
+      tensorgrade preview attention     see what students will see
       tensorgrade release attention     make the student version
       tensorgrade grade attention       grade what was collected
       tensorgrade feedback attention    write the students' feedback
     """
 
 
-for _command in (doctor, release, grade, feedback):
+for _command in (doctor, preview, release, grade, feedback):
     commands.add_command(_command)
