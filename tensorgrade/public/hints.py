@@ -10,7 +10,7 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any
 
-from tensorgrade.errors import CheckFailure, NotDefinedError, StudentError
+from tensorgrade.errors import CheckFailure, NotDefinedError, StudentError, StudentFrame
 from tensorgrade.grading.hints import NOT_MET, hint_for
 
 MAX_MESSAGE = 1000  # characters of an exception's own message
@@ -85,8 +85,12 @@ def practice_trace(error: BaseException | None, namespace: dict[str, Any], folde
     raised = error.__cause__ if isinstance(error, StudentError) and error.__cause__ is not None else error
     found = own_lines(raised.__traceback__, namespace, folder)
     if not found and isinstance(error, StudentError):
-        return tuple(f"In [{frame.cell}], line {frame.line}: {frame.text}" for frame in error.frames)
+        return tuple(f"{_cell(frame)}line {frame.line}: {frame.text}" for frame in error.frames)
     return found
+
+
+def _cell(frame: StudentFrame) -> str:
+    return f"In [{frame.cell}], " if frame.cell else ""
 
 
 def own_lines(trace: TracebackType | None, namespace: dict[str, Any], folder: Path) -> tuple[str, ...]:
