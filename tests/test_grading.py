@@ -241,7 +241,7 @@ def test_exception_class_cannot_carry_a_hidden_input(tiny: Assignment, template:
         ),
         pytest.param(
             '@pytest.mark.task("double")\n@pytest.mark.needs("double")\ndef test_x(student):\n    """S."""',
-            "only a task further up",
+            "only a task, or a check, further up",
             id="needs-itself",
         ),
         pytest.param(

@@ -14,6 +14,7 @@ from tensorgrade.cli.award import award
 from tensorgrade.cli.doctor import doctor
 from tensorgrade.cli.feedback import feedback
 from tensorgrade.cli.grade import grade
+from tensorgrade.cli.preview import preview
 from tensorgrade.cli.release import release
 from tensorgrade.cli.words import complain
 from tensorgrade.errors import TensorgradeError, UsageError
@@ -47,11 +48,12 @@ def commands() -> None:
     \b
     In a course directory:
       tensorgrade doctor                what this machine can enforce
+      tensorgrade preview attention     see what students will see
       tensorgrade release attention     make the student version
       tensorgrade grade attention       grade what was collected
       tensorgrade feedback attention    write the students' feedback
     """
 
 
-for _command in (doctor, release, grade, feedback, award):
+for _command in (doctor, preview, release, grade, feedback, award):
     commands.add_command(_command)

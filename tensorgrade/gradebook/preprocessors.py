@@ -17,9 +17,11 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
+from traitlets import Unicode
 
 from tensorgrade.errors import GradebookError, NotebookError, TensorgradeError
 from tensorgrade.gradebook.register import register_assignment
+from tensorgrade.gradebook.setup_cell import add_setup_cell
 from tensorgrade.grading.files import missing_notebooks, require_regular_files
 from tensorgrade.grading.records import Report, TaskRecord
 from tensorgrade.notebooks import Steps, grade_id_of, is_autograded, is_locked, read_notebook, restore
@@ -200,16 +202,27 @@ class SavePoints(SaveAutoGrades):  # type: ignore[misc]
 
 
 class AddPublicChecks(NbGraderPreprocessor):  # type: ignore[misc]
-    """Puts the public checks, and the modules they may load, beside the released notebook."""
+    """Puts the public checks, and the modules they may load, beside the released notebook.
+
+    For Colab and the like, ``c.AddPublicChecks.install = "git+https://..."`` in ``nbgrader_config.py`` also
+    puts a cell into the notebook that installs tensorgrade from there and writes these files where they are
+    missing.
+    """
+
+    install = Unicode("", help="What pip shall install where tensorgrade is missing; empty: no such cell.").tag(
+        config=True
+    )
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Add the files; nbgrader calls this."""
         folder = Path(self.parent.parent.coursedir.root) / "graders" / resources["nbgrader"]["assignment"]
+        if not isinstance(resources.get("outputs"), dict):
+            resources["outputs"] = {}
         for path in (folder / "test_public.py", *sorted((folder / "worker").glob("*.py"))):
             if path.is_file():
-                if not isinstance(resources.get("outputs"), dict):
-                    resources["outputs"] = {}
-                resources["outputs"][str(path.relative_to(folder))] = path.read_bytes()
+                resources["outputs"][path.relative_to(folder).as_posix()] = path.read_bytes()
+        if self.install:
+            add_setup_cell(nb, self.install, resources["outputs"])
         return nb, resources
 
 

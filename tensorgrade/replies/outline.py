@@ -9,8 +9,6 @@ import ast
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from IPython.core.inputtransformer2 import TransformerManager
-
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -41,13 +39,22 @@ def read_outline(cells: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def _parsed(cells: Iterable[str]) -> Iterator[tuple[str, ast.Module]]:
-    transform = TransformerManager().transform_cell
     for cell in cells:
         try:
-            text = transform(cell)
+            text = _without_magics(cell)
             yield text, ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
+
+
+def _without_magics(cell: str) -> str:
+    """The cell in plain Python; without IPython it is plain Python already."""
+    try:
+        from IPython.core.inputtransformer2 import TransformerManager  # not above: a plain script needs no IPython
+    except ImportError:
+        return cell
+    plain: str = TransformerManager().transform_cell(cell)
+    return plain
 
 
 def _source_of(node: Definition, text: str) -> str:

@@ -19,7 +19,7 @@ class Look:
     colour: str
 
 
-# The colours have a contrast of at least 4.5 on white (ref: WCAG 2.2, 1.4.3).
+# A contrast of at least 4.5 on white (ref: WCAG 2.2, 1.4.3); the tables of a task mix them with the text.
 LOOKS = {
     Status.PASSED: Look("passed", "✓", "#1a7f37"),
     Status.FAILED: Look("failed", "✗", "#cf222e"),
