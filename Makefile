@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help demo test proof lint format release doctor sandbox clean
+.PHONY: help demo test proof lint format release doctor sandbox browser clean
 .DEFAULT_GOAL := help
 
 help:          ## show this list
@@ -12,10 +12,10 @@ help:          ## show this list
 demo: $(READY) sandbox  ## release, collect, grade and give feedback on ten sample submissions
 	$(PY) demo/demo.py
 
-test: lint sandbox  ## format, rules, types and the suite, in less than fifteen minutes
+test: lint sandbox browser  ## format, rules, types and the suite, in less than fifteen minutes
 	$(PY) -m pytest -m "not proof"
 
-proof: $(READY) sandbox  ## the long tests: every mutant with training, many secrets, repeated kills
+proof: $(READY) sandbox browser  ## the long tests: every mutant with training, many secrets, repeated kills
 	$(PY) -m pytest -m proof
 
 lint: $(READY)  ## format, rules, types
@@ -44,6 +44,13 @@ sandbox:       ## install bubblewrap, or say how
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq bubblewrap >/dev/null; \
 	else \
 		echo "bubblewrap is missing. Install it: sudo apt-get install bubblewrap" >&2; exit 1; \
+	fi
+
+browser:       ## install Chromium, or say how
+	@command -v chromium >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	else \
+		echo "chromium is missing. Install it: sudo apt-get install chromium" >&2; exit 1; \
 	fi
 
 clean:         ## remove what was made here: the environment and caches, no course data

@@ -11,7 +11,7 @@ import pytest
 from tensorgrade.limits import Limits
 from tensorgrade.sandbox.process import Worker
 from tensorgrade.sandbox.template import Template
-from tensorgrade.student import Session
+from tensorgrade.student.session import Session
 
 
 @pytest.hookimpl(wrapper=True)

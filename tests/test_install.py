@@ -119,6 +119,13 @@ def test_checks_run_without_jupyter(light: Path, tmp_path: Path) -> None:
     assert done.stdout.startswith("double: 1 of 1 public checks pass\n"), done.stderr
 
 
+def test_command_says_what_to_install(light: Path) -> None:
+    """On a student's machine the command line ends with one sentence."""
+    done = subprocess.run([light, "-m", "tensorgrade", "grade", "x"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == ("tensorgrade: the command needs the package click: pip install 'tensorgrade[grade]'\n")
+
+
 @pytest.fixture
 def course(wheel: Path, tmp_path: Path) -> Course:
     """The tiny course, whose notebooks may be opened anywhere."""

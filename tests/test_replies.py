@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from tensorgrade.errors import CheckFailure, GraderError, NotDefinedError, StudentError, WorkerLost
-from tensorgrade.student import NotebookSession, Session, Student, StudentObject
+from tensorgrade.student import NotebookSession, Student, StudentObject
+from tensorgrade.student.session import Session
 
 Open = Callable[..., Session]
 Ask = Callable[..., Student]

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from tensorgrade.errors import NotDefinedError, StudentError, WorkerLost
-from tensorgrade.student import Session, Student, StudentObject
+from tensorgrade.student import Student, StudentObject
+from tensorgrade.student.session import Session
 
 Open = Callable[..., Session]
 

@@ -32,7 +32,7 @@ from tensorgrade.notebooks import (
 from tensorgrade.public import CHECKS, CheckRefused, read_modules, run_public_checks
 from tensorgrade.reports import PracticeRecord
 from tensorgrade.sandbox.template import Template
-from tensorgrade.student import Session
+from tensorgrade.student.session import Session
 
 ALL = "all"
 UNTOUCHED, SOLUTION = "untouched release", "solution"

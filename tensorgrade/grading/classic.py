@@ -20,7 +20,7 @@ from tensorgrade.grading.hints import LOST_HINTS, MAX_LINE, NOT_WRITTEN, is_buil
 from tensorgrade.grading.records import CheckRecord, Status
 from tensorgrade.limits import Limits
 from tensorgrade.notebooks import CodeCell, GradeCell, Steps, grade_id_of, is_autograded, sanitise_outputs
-from tensorgrade.student import Session
+from tensorgrade.student.session import Session
 
 # A worker says on stderr what it left out, and nbgrader gives no points for a cell with stderr.
 OUTPUT_KIB = 8 * 1024

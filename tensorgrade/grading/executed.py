@@ -9,7 +9,7 @@ from typing import Any
 from nbformat.notebooknode import NotebookNode
 
 from tensorgrade.notebooks import CodeCell, with_outputs
-from tensorgrade.student import Session
+from tensorgrade.student.session import Session
 
 
 def executed_notebook(notebook: NotebookNode, cells: Sequence[CodeCell], session: Session) -> dict[str, Any]:

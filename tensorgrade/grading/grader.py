@@ -38,7 +38,7 @@ from tensorgrade.notebooks import (
     with_distinct_names,
 )
 from tensorgrade.sandbox.template import LEVEL, Template
-from tensorgrade.student import Session
+from tensorgrade.student.session import Session
 
 POINT_DIGITS = 4
 DECIDING_PACKAGES = ("torch", "numpy", "pytest", "ipython", "nbgrader")

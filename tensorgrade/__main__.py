@@ -1,0 +1,18 @@
+"""The command `tensorgrade`, where its packages are installed; students' machines need only `check`."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line, or say what to install."""
+    try:
+        from tensorgrade.cli import main as run
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("tensorgrade"):
+            raise
+        sys.exit(f"tensorgrade: the command needs the package {error.name}: pip install 'tensorgrade[grade]'")
+    run()
+
+
+if __name__ == "__main__":
+    main()
