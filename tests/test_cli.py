@@ -256,6 +256,9 @@ def test_names_that_nbgrader_cannot_store_do_not_stop_the_others(course: Path) -
     assert sorted(saved_points(course)) == ["ann", "cat", "dan é"]
 
 
+INTERRUPTED = "tensorgrade: interrupted. What was graded before stays in the gradebook; run the command again to go on."
+
+
 def test_interrupting_keeps_what_was_graded(course: Path) -> None:
     """Ctrl-C while a submission runs ends with one sentence; the submissions before it are in the gradebook."""
     notebook = nbformat.read(course / "submitted" / "ann" / "tiny" / "tiny.ipynb", as_version=4)
@@ -272,7 +275,7 @@ def test_interrupting_keeps_what_was_graded(course: Path) -> None:
     os.killpg(grading.pid, signal.SIGINT)  # as a terminal does
     complaints = grading.communicate(timeout=30)[1]
     assert grading.returncode == 1
-    assert complaints.splitlines()[-1] == "tensorgrade: interrupted. What was graded before stays in the gradebook."
+    assert complaints.splitlines()[-1] == INTERRUPTED
     assert "Traceback" not in complaints
     assert saved_points(course) == POINTS
 

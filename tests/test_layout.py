@@ -135,6 +135,6 @@ def lines_of(function: ast.FunctionDef) -> int:
 def test_every_room_has_its_tests() -> None:
     """Each room is tested in the file of its name, or in that of the room it is the other half of."""
     rooms = {room_of(path) for path in MODULES} - {"__init__"}
-    elsewhere = {"worker": "student", "errors": "layout", "limits": "grading", "course": "grading", "fleet": "grading"}
+    elsewhere = {"worker": "student", "errors": "layout", "limits": "grading", "course": "grading"}
     for room in rooms:
         assert (ROOT / "tests" / f"test_{elsewhere.get(room, room)}.py").is_file(), room

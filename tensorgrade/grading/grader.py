@@ -36,13 +36,17 @@ class Grader:
     Args:
         assignment: the assignment; its source notebooks hold the reference solution.
         template: forks the workers.
+        reference: the verdicts on the reference solution, where another process has them already;
+            without them it is run now.
 
     Raises:
         GraderError: notebooks and checks do not fit together, or a check cannot be loaded.
         SandboxError: this machine cannot confine student code.
     """
 
-    def __init__(self, assignment: Assignment, template: Template) -> None:
+    def __init__(
+        self, assignment: Assignment, template: Template, reference: tuple[CheckRecord, ...] | None = None
+    ) -> None:
         self.assignment = assignment
         self._template = template
         self._secret = assignment.course.secret()
@@ -51,12 +55,12 @@ class Grader:
         self._check_grade_cells()
         self._provenance = _provenance(assignment)
         self._data = self._files_beside(assignment.source)
-        self._reference, _ = self._run(self._sources, self._data)
+        self.reference = self._run(self._sources, self._data)[0] if reference is None else reference
 
     @property
     def broken(self) -> tuple[CheckRecord, ...]:
         """The checks that the reference solution does not pass."""
-        return tuple(record for record in self._reference if record.status is not Status.PASSED)
+        return tuple(record for record in self.reference if record.status is not Status.PASSED)
 
     def key(self, submission: Submission) -> str:
         """A hash of everything that decides the report: with the same key, grading again changes nothing."""
