@@ -24,9 +24,13 @@ from tensorgrade.sandbox.template import Template
 PREFIX = "tensorgrade-bench-"
 
 
-@functools.cache
 def warm_template() -> Template:
     """The one template of this process; it starts while other things are done."""
+    return _template_of(os.getpid())
+
+
+@functools.cache
+def _template_of(process: int) -> Template:  # a fork must not speak to its parent's
     return Template()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,7 +71,11 @@ def close_benches() -> None:
         _benches().popitem()[1].close()
 
 
-@functools.cache
 def _benches() -> dict[str, Bench]:
     """The bench of this process, by content hash; one at a time."""
+    return _benches_of(os.getpid())
+
+
+@functools.cache
+def _benches_of(process: int) -> dict[str, Bench]:  # a fork must not remove its parent's
     return {}
