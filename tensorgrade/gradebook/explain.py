@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,6 +30,8 @@ def explained(db_url: str) -> Iterator[None]:
     Raises:
         StorageError: says what to do.
     """
+    log = logging.getLogger("tornado.application")  # nbgrader writes there, past the log that it was given
+    was_disabled, log.disabled = log.disabled, True
     try:
         yield
     except Exception as error:
@@ -36,14 +39,18 @@ def explained(db_url: str) -> Iterator[None]:
         if found is None:
             raise
         raise found from error
+    finally:
+        log.disabled = was_disabled
 
 
 def storage_error(error: BaseException | None, db_url: str) -> StorageError | None:
     """The sentence about an error, if a disk or a database is at fault and not a submission."""
-    if isinstance(error, OSError) and error.errno in REMEDIES:
-        return StorageError.from_os(error)
-    if isinstance(error, OperationalError | InternalError) or type(error) is DatabaseError:
-        return StorageError(_about(db_url, str(error.orig).strip()))
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in REMEDIES:
+            return StorageError.from_os(error)
+        if isinstance(error, OperationalError | InternalError) or type(error) is DatabaseError:
+            return StorageError(_about(db_url, str(error.orig).strip()))
+        error = error.__cause__ or error.__context__  # nbgrader hides what SQLite said in an InvalidEntry
     return None
 
 
