@@ -143,21 +143,23 @@ class _Run:
 
     def grade(self, submissions: tuple[Submission, ...]) -> None:
         """Grade the submissions; each is recorded as soon as it is there."""
+        order = {submission.student: number for number, submission in enumerate(submissions)}
         with (
             _ready(_processes_for(len(submissions), self._workers)) as means,
             _locked(self._assignment),
             _progress() as progress,
         ):
+            complaints: list[tuple[int, str]] = []
             bar = progress.add_task("starting", total=len(submissions), problems="")
             recorder = _recorder(self._assignment)
             for report in self._graded(submissions, means, recorder):
                 with self._interrupts.held():
-                    self.complaints += _record(recorder, report)
+                    complaints += [(order[report.student], complaint) for complaint in _record(recorder, report)]
                 # What is recorded is on the disk: all executed notebooks of a large class need not be kept here.
                 self.reports.append(replace(report, notebooks={}))
-                problems = f"[red]{len(self.complaints)} problems" if self.complaints else ""
+                problems = f"[red]{len(complaints)} problems" if complaints else ""
                 progress.update(bar, advance=1, description=escape(shown(report.student)), problems=problems)
-        order = {submission.student: number for number, submission in enumerate(submissions)}
+        self.complaints += [complaint for _, complaint in sorted(complaints)]
         self.reports.sort(key=lambda report: order[report.student])
 
     def _graded(self, submissions: tuple[Submission, ...], means: _Means, recorder: Recorder) -> Iterator[Report]:
