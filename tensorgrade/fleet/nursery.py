@@ -62,6 +62,7 @@ def _run(control: socket.socket, parent: int, descriptor: int) -> NoReturn:
         status = 0
     finally:
         close_benches()
+        warm_template().close()
         os._exit(status)
 
 

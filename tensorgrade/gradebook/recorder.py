@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import logging
 import shutil
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nbgrader import api as nbgrader_api
 from nbgrader import utils as nbgrader_utils
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps.baseapp import NbGrader
@@ -66,6 +68,7 @@ class Recorder:
         finally:
             sys.path[:] = path  # nbgrader puts the working directory first, and a student may have written there
         self._coursedir = self._app.coursedir
+        self._engine = functools.cache(nbgrader_api.create_engine)
 
     def write_report(self, report: Report) -> None:
         """Write one submission's outputs and points, by nbgrader's own autograde.
@@ -80,6 +83,7 @@ class Recorder:
         submission = Submission(self.course.assignment(report.assignment), report.student)
         with (
             explained(self._coursedir.db_url),
+            self._one_engine(),
             self._selected(report.assignment, report.student),
             _kept_on_failure(submission.autograded),
         ):
@@ -157,6 +161,19 @@ class Recorder:
             with tempfile.TemporaryFile(dir=folder):  # fails before the work is done, not after it
                 register_assignment(self._coursedir, assignment)
         self._registered.add(assignment)
+
+    @contextmanager
+    def _one_engine(self) -> Iterator[None]:
+        """Let nbgrader, which opens the gradebook nine times for a submission, do that with one engine.
+
+        An engine keeps the SQL that it has compiled: of 86 ms of CPU time for a submission 40 ms were for compiling it again.
+        """
+        original = nbgrader_api.create_engine
+        nbgrader_api.create_engine = self._engine
+        try:
+            yield
+        finally:
+            nbgrader_api.create_engine = original
 
     @contextmanager
     def _selected(self, assignment: str, student: str = "*") -> Iterator[None]:
