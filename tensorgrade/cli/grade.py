@@ -28,7 +28,7 @@ from tensorgrade.cli.words import complain, course_option, shown
 from tensorgrade.course import Assignment, Course, Submission
 from tensorgrade.errors import GradebookError, UsageError
 
-WORTH_A_PROCESS = 8  # submissions: the time that another process needs before it can help
+WORTH_A_PROCESS = 20  # submissions: with its template it needs about five seconds before it can help
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 256),
     metavar="N",
     help="Grade N submissions at a time. Without it: one for each core that this process may use, and one for few "
-    "submissions, because another process needs about three seconds before it can help. The grades do not depend on N.",
+    "submissions, because another process needs about five seconds before it can help. The grades do not depend on N.",
 )
 @click.option("--force", is_flag=True, help="Grade again even where nothing has changed since the last time.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for standard output.")
@@ -101,9 +101,9 @@ def _chosen(course: Course, assignment: Assignment, students: tuple[str, ...]) -
 
 def _processes_for(submissions: int, workers: int | None) -> int:
     """How many to grade at a time; where nobody says, one for each core, and one for few submissions."""
-    return max(
-        1, min(workers or len(os.sched_getaffinity(0)), submissions if workers else submissions // WORTH_A_PROCESS)
-    )
+    if workers is None:
+        return max(1, min(len(os.sched_getaffinity(0)), submissions // WORTH_A_PROCESS))
+    return max(1, min(workers, submissions))
 
 
 @dataclass(frozen=True)

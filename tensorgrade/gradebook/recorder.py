@@ -166,7 +166,8 @@ class Recorder:
     def _one_engine(self) -> Iterator[None]:
         """Let nbgrader, which opens the gradebook nine times for a submission, do that with one engine.
 
-        An engine keeps the SQL that it has compiled: of 86 ms of CPU time for a submission 40 ms were for compiling it again.
+        An engine keeps the SQL that it has compiled: of 86 ms of CPU time for a submission 40 ms were
+        for compiling it again.
         """
         original = nbgrader_api.create_engine
         nbgrader_api.create_engine = self._engine
