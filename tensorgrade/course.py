@@ -8,6 +8,7 @@ import os
 import secrets
 import sys
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -269,12 +270,13 @@ class Course:
         """
         path = self.root / ".tensorgrade" / "secret"
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return _read_secret(path)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(SECRET_BYTES) + "\n")
+        if not path.exists():
+            new = path.with_name(f"secret.{os.getpid()}")
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(secrets.token_hex(SECRET_BYTES) + "\n")
+            with suppress(FileExistsError):  # another process was first
+                os.link(new, path)  # whole or not at all, also on a full disk
+            new.unlink()
         return _read_secret(path)
 
     def submissions(self, assignment: Assignment) -> tuple[Submission, ...]:

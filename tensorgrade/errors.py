@@ -8,7 +8,9 @@
     │   ├── SandboxError      this machine cannot confine student code
     │   ├── WireError         bytes from the other side are not a message
     │   ├── GraderError       a grader cannot be run as it is written
-    │   └── GradebookError    nbgrader could not store a result
+    │   ├── GradebookError    nbgrader could not store a result
+    │   ├── StorageError      a disk or a database cannot be written: nobody's result can be stored
+    │   └── CourseBusy        another process grades in this course
     ├── NotebookError         a notebook cannot be read: data about a student, not a fault of ours
     ├── StudentError          the student's code raised
     │   └── NotDefinedError   the submission lacks a name that a check uses
@@ -22,7 +24,18 @@ Student misbehaviour is data: ``NotebookError``, ``StudentError``, ``WorkerLost`
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
+
+REMEDIES = {
+    errno.ENOSPC: "Free some space on that disk",
+    errno.EDQUOT: "Free some of your quota",
+    errno.EFBIG: "Allow larger files (`ulimit -f`)",
+    errno.EROFS: "Make it writable",
+    errno.EACCES: "Get the right to read and write there",
+    errno.EPERM: "Get the right to read and write there",
+}
 
 
 class TensorgradeError(Exception):
@@ -51,6 +64,22 @@ class GraderError(PlatformError):
 
 class GradebookError(PlatformError):
     """nbgrader refused or failed to store a result."""
+
+
+class StorageError(PlatformError):
+    """A disk or a database cannot be read or written; the message says what to do."""
+
+    @classmethod
+    def from_os(cls, error: OSError) -> StorageError:
+        """The sentence about an error of the operating system."""
+        place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        reason = error.strerror or str(error)
+        remedy = REMEDIES.get(error.errno or 0, "Mend that")
+        return cls(f"{place}{reason}. {remedy}, then run this again; what was recorded stays.")
+
+
+class CourseBusy(PlatformError):
+    """Another process grades in this course; the message says which."""
 
 
 class NotebookError(TensorgradeError):

@@ -67,9 +67,10 @@ def autograded(course: Path) -> dict[str, object]:
     return notebooks
 
 
-def test_grade_writes_points_notebooks_and_json(course: Path) -> None:
+@pytest.mark.parametrize("workers", [[], ["--workers", "2"]], ids=["default", "2"])
+def test_grade_writes_points_notebooks_and_json(course: Path, workers: list[str]) -> None:
     """One command grades every submission on a fresh clone and exits with 0 whatever the grades are."""
-    done = run(course, "tensorgrade", "grade", "tiny", "--json", "grades.json")
+    done = run(course, "tensorgrade", "grade", "tiny", "--json", "grades.json", *workers)
     assert done.returncode == 0, done.stderr
     document = json.loads((course / "grades.json").read_text())
     assert document["assignment"] == "tiny"
@@ -256,6 +257,9 @@ def test_names_that_nbgrader_cannot_store_do_not_stop_the_others(course: Path) -
     assert sorted(saved_points(course)) == ["ann", "cat", "dan é"]
 
 
+INTERRUPTED = "tensorgrade: interrupted. What was graded before stays in the gradebook; run the command again to go on."
+
+
 def test_interrupting_keeps_what_was_graded(course: Path) -> None:
     """Ctrl-C while a submission runs ends with one sentence; the submissions before it are in the gradebook."""
     notebook = nbformat.read(course / "submitted" / "ann" / "tiny" / "tiny.ipynb", as_version=4)
@@ -272,7 +276,7 @@ def test_interrupting_keeps_what_was_graded(course: Path) -> None:
     os.killpg(grading.pid, signal.SIGINT)  # as a terminal does
     complaints = grading.communicate(timeout=30)[1]
     assert grading.returncode == 1
-    assert complaints.splitlines()[-1] == "tensorgrade: interrupted. What was graded before stays in the gradebook."
+    assert complaints.splitlines()[-1] == INTERRUPTED
     assert "Traceback" not in complaints
     assert saved_points(course) == POINTS
 
@@ -341,6 +345,8 @@ def test_broken_check_exits_with_1_and_leaves_the_task_to_staff(course: Path) ->
         pytest.param(["grade", "tiny", "--course", ".."], "no nbgrader_config.py here", id="no-course"),
         pytest.param(["grade", "tiny", "--course", "/no"], "does not exist", id="no-folder"),
         pytest.param(["grade", "tiny", "--json", "/no/such/file"], "cannot be written", id="no-json"),
+        pytest.param(["grade", "tiny", "--student", "../ann"], "expected the name of a folder", id="path-as-student"),
+        pytest.param(["grade", "tiny", "--workers", "0"], "0 is not in the range", id="no-workers"),
         pytest.param(["nonsense"], "No such command", id="no-command"),
     ],
 )

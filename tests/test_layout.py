@@ -140,7 +140,6 @@ def test_every_room_has_its_tests() -> None:
         "errors": "layout",
         "limits": "grading",
         "course": "grading",
-        "fleet": "grading",
         "authoring": "preview",
     }
     for room in rooms:

@@ -5,7 +5,10 @@ A command imports what it needs when it runs: `--help` must not wait for torch.
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
+from pathlib import Path
 
 import click
 
@@ -14,18 +17,24 @@ from tensorgrade.cli.award import award
 from tensorgrade.cli.doctor import doctor
 from tensorgrade.cli.feedback import feedback
 from tensorgrade.cli.grade import grade
+from tensorgrade.cli.interrupts import Interrupts
 from tensorgrade.cli.preview import preview
 from tensorgrade.cli.release import release
 from tensorgrade.cli.words import complain
-from tensorgrade.errors import TensorgradeError, UsageError
+from tensorgrade.errors import StorageError, TensorgradeError, UsageError
+
+INTERRUPTED = "interrupted. What was graded before stays in the gradebook; run the command again to go on."
+MAX_REASON = 300
 
 
 def main() -> None:
-    """Run the command line; every expected error is one sentence and an exit code."""
+    """Run the command line; every error is one sentence and an exit code."""
+    interrupts = Interrupts()
+    interrupts.install()
     try:
-        sys.exit(commands(standalone_mode=False))
-    except click.exceptions.Abort:
-        _stop("interrupted. What was graded before stays in the gradebook.", 1)
+        sys.exit(commands(standalone_mode=False, obj=interrupts))
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _stop(INTERRUPTED, 1)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -33,6 +42,21 @@ def main() -> None:
         _stop(str(error), 2)
     except TensorgradeError as error:
         _stop(str(error), 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads; Python would complain at the end
+        sys.exit(1)
+    except Exception as error:
+        _stop(INTERRUPTED if interrupts.asked else _sentence(error), 1)
+
+
+def _sentence(error: Exception) -> str:
+    """One line about an error that nobody expected; a disk that is full may show itself anywhere."""
+    if isinstance(error, OSError):
+        return str(StorageError.from_os(error))
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    reason = " ".join(str(error).split())[:MAX_REASON]
+    return f"this is a fault of tensorgrade, please report it: {type(error).__name__}: {reason}{place}"
 
 
 def _stop(message: str, code: int) -> None:

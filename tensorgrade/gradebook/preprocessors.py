@@ -19,6 +19,7 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Unicode
 
+from tensorgrade.course import Course
 from tensorgrade.errors import GradebookError, NotebookError, TensorgradeError
 from tensorgrade.gradebook.register import register_assignment
 from tensorgrade.gradebook.setup_cell import add_setup_cell
@@ -46,9 +47,12 @@ class SubmissionExporter(NotebookExporter):  # type: ignore[misc]  # nbconvert h
         self.parent.init_assignment = functools.partial(_init_vetted, self.parent, self.parent.init_assignment)
         if getattr(self.parent, "is_registered", False):
             return
+        from tensorgrade.fleet.lock import require_free  # not above: this loads torch
+
         coursedir = self.parent.coursedir
         sources = Path(coursedir.format_path(coursedir.source_directory, ".", "."))
         try:
+            require_free(Course.at(Path(coursedir.root)))  # before nbgrader removes what it will write again
             for folder in sorted(sources.glob(coursedir.assignment_id)):
                 register_assignment(coursedir, folder.name, Steps(self.config, Path(coursedir.root)))
         except TensorgradeError as error:

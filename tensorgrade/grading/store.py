@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tensorgrade.course import Assignment, Submission
-from tensorgrade.errors import WireError
+from tensorgrade.errors import StorageError, WireError
 from tensorgrade.wire import decode, encode
 
 
@@ -26,9 +26,15 @@ def write_kept(of: Assignment | Submission, kept: Mapping[str, bytes]) -> None:
     """Keep exactly this for the next grading; whole or not at all.
 
     Raises:
-        OSError: the disk is full, or the folder cannot be written.
+        StorageError: the disk is full, or the folder cannot be written.
     """
-    file = _file(of)
+    try:
+        _write(_file(of), kept)
+    except OSError as error:
+        raise StorageError.from_os(error) from error
+
+
+def _write(file: Path, kept: Mapping[str, bytes]) -> None:
     if not kept:
         file.unlink(missing_ok=True)
         return

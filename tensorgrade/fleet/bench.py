@@ -1,0 +1,135 @@
+"""What an executor keeps warm: an assignment unpacked in a private folder, a template, a grader."""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import functools
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from tensorgrade.course import Course, Submission
+from tensorgrade.fleet.bundle import Bundle, inside, unpack
+from tensorgrade.grading.grader import Grader
+from tensorgrade.grading.records import CheckRecord, Report
+from tensorgrade.grading.store import read_kept, write_kept
+from tensorgrade.limits import Limits
+from tensorgrade.sandbox.process import Worker
+from tensorgrade.sandbox.template import Template
+
+PREFIX = "tensorgrade-bench-"
+
+
+def warm_template() -> Template:
+    """The one template of this process; it starts while other things are done."""
+    return _template_of(os.getpid())
+
+
+@functools.cache
+def _template_of(process: int) -> Template:  # a fork must not speak to its parent's
+    return Template()
+
+
+class LateTemplate(Template):
+    """A template that starts with its first worker: for a coordinator, which may never need one."""
+
+    def __init__(self) -> None:
+        self._started = False
+
+    def fork(self, limits: Limits) -> Worker:
+        """A fresh worker; the first one takes two seconds."""
+        if not self._started:
+            super().__init__()
+            self._started = True
+        return super().fork(limits)
+
+    def close(self) -> None:
+        """End the template, if it was started."""
+        if self._started:
+            super().close()
+
+
+class Bench:
+    """One assignment, ready for submissions, in a folder that nobody else may enter.
+
+    Args:
+        bundle: the assignment.
+        kept: what the reference solution need not compute again, if it is run here.
+    """
+
+    def __init__(self, bundle: Bundle, kept: Mapping[str, bytes] | None = None) -> None:
+        self._home = bundle.root
+        self._root = private_folder()
+        unpack(bundle.files, self._root)
+        for name, target in bundle.links.items():
+            place = inside(self._root, name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(target)
+        self._assignment = Course.at(self._root).assignment(bundle.assignment)
+        write_kept(self._assignment, kept or {})
+        self._grader = Grader(self._assignment, warm_template(), bundle.reference)
+
+    @property
+    def reference(self) -> tuple[CheckRecord, ...]:
+        """The verdicts on the reference solution."""
+        return tuple(map(self._at_home, self._grader.reference))
+
+    @property
+    def kept(self) -> dict[str, bytes]:
+        """What the reference solution need not compute again."""
+        return read_kept(self._assignment)
+
+    def grade(self, student: str, files: Mapping[str, bytes], kept: Mapping[str, bytes]) -> Report:
+        """Grade one submission; nothing of it stays here."""
+        submission = Submission(self._assignment, student)
+        inside(self._root, student)
+        try:
+            if files:
+                unpack(files, submission.folder)
+            report = self._grader.grade(submission, kept)
+        finally:
+            shutil.rmtree(self._root / "submitted", ignore_errors=True)
+        return replace(report, checks=tuple(map(self._at_home, report.checks)))
+
+    def close(self) -> None:
+        """Remove the folder, which holds the hidden checks and the course secret."""
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def _at_home(self, record: CheckRecord) -> CheckRecord:
+        """A record whose rationale names the files of the course, wherever it was graded."""
+        if record.rationale is None:
+            return record
+        return replace(record, rationale=record.rationale.replace(str(self._root), self._home))
+
+
+def private_folder() -> Path:
+    """A new folder for this user only, removed when this process ends.
+
+    If it is killed, `sweep` removes the folder: this process holds a lock on it (ref: flock(2)),
+    which ends with the process however that ends.
+    """
+    sweep()
+    new = Path(tempfile.mkdtemp(prefix=f"new-{PREFIX}"))  # 0700 (ref: mkdtemp(3))
+    fcntl.flock(os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), fcntl.LOCK_SH)
+    folder = new.with_name(new.name.removeprefix("new-"))
+    new.rename(folder)  # never seen under its name without its lock
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder.resolve()
+
+
+def sweep() -> None:
+    """Remove the folders of processes that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):  # not ours, still locked, or gone meanwhile
+            if folder.lstat().st_uid == os.getuid() and not folder.is_symlink():
+                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
+                finally:
+                    os.close(descriptor)

@@ -1,0 +1,29 @@
+"""The benchmarks run, and measure what they say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "autograde.py"
+
+
+def test_autograde_benchmark_prints_its_table(tmp_path: Path) -> None:
+    """With tiny counts every contestant gets its row; a run without full points would stop it."""
+    options = ["--repetitions", "1", "--batches", "1", "2", "--workers", "1", "--assignments", "counting"]
+    command = [sys.executable, str(BENCHMARK), *options, "--write", str(tmp_path / "table.md")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in (tmp_path / "table.md").read_text().splitlines() if line.startswith("| counting")]
+    assert [row.split(" | ")[1] for row in rows] == ["`nbgrader autograde`", "`tensorgrade grade --workers 1`"]
+
+
+def test_cpu_time_of_orphans_is_counted(tmp_path: Path) -> None:
+    """A process whose parent ended first is adopted, waited for and counted."""
+    busy = "import time\nwhile time.process_time() < 0.5: pass"
+    leave = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {busy!r}])"
+    command = [sys.executable, str(BENCHMARK), "--measure", str(tmp_path / "cost.json"), sys.executable, "-c", leave]
+    subprocess.run(command, check=True)
+    assert json.loads((tmp_path / "cost.json").read_text())["cpu"] > 0.5
