@@ -98,6 +98,19 @@ def test_weights_are_copied_by_name(ask: Ask) -> None:
     assert torch.equal(net.state_dict()["scale"], weights["scale"])
 
 
+def test_weights_reach_a_layer_with_two_names(ask: Ask) -> None:
+    """A layer that is also known by another name is copied by either, and a frozen parameter needs no weight."""
+    student = ask(
+        LINEAR + "class Twice(Net):\n    def __init__(self):\n        super().__init__(2)\n"
+        "        self.again = torch.nn.Sequential(self.layer)\n        self.scale.requires_grad_(False)\n"
+    )
+    net = student.Twice()
+    student.copy_weights(net, {"again.0.weight": torch.ones(2, 3), "layer.bias": torch.zeros(2)})
+    assert torch.equal(net(torch.ones(1, 3)), torch.full((1, 2), 3.0))
+    student.gradients(net, (torch.ones(1, 3),))
+    assert set(student.parameter_gradients(net)) == {"layer.weight", "layer.bias"}
+
+
 @pytest.mark.parametrize(
     ("weights", "hint"),
     [

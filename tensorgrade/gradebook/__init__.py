@@ -42,13 +42,13 @@ def configure(config: Any) -> None:
     config.Autograde.exporter_class = _OURS + "SubmissionExporter"
     config.Autograde.sanitize_preprocessors = [
         _OURS + "RestoreCells",  # first: the others crash on odd metadata
-        *(_NBGRADER + name for name in ("ClearOutput", "DeduplicateIds", "OverwriteKernelspec")),
-        *(_NBGRADER + name for name in ("OverwriteCells", "CheckCellMetadata")),
+        # No CheckCellMetadata here or below: all metadata is now the instructor's, checked when it was registered.
+        *(_NBGRADER + name for name in ("ClearOutput", "DeduplicateIds", "OverwriteKernelspec", "OverwriteCells")),
     ]
     config.Autograde.autograde_preprocessors = [
         _OURS + "WriteReport",
         _OURS + "SavePoints",
-        *(_NBGRADER + name for name in ("AssignLatePenalties", "CheckCellMetadata")),
+        _NBGRADER + "AssignLatePenalties",
     ]
     # nbgrader copies every file beside an autograded notebook to the student's feedback.
     config.CourseDirectory.ignore.extend(["staff-report.*"])

@@ -61,6 +61,7 @@ class GraderPlugin:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Make the marks of a grader known."""
+        config.option.tbstyle = "native"  # nobody reads pytest's own traceback, which parses every file on its way
         config.addinivalue_line("markers", "task(name, weight=1): the grade cell this check belongs to")
         config.addinivalue_line("markers", "needs(*names): tasks or checks that this check builds on")
         config.addinivalue_line("markers", "budget(cpu_seconds): more time than limits.check_cpu_seconds")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import functools
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from nbformat.notebooknode import NotebookNode
 from traitlets.config import Config
 
@@ -25,9 +28,9 @@ GRADEBOOK_STEPS = (
 STUDENT_STEPS = ("ClearMarkScheme", "ComputeChecksums", "CheckCellMetadata")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Steps:
-    """nbgrader's steps as a course has configured them.
+    """nbgrader's steps as a course has configured them; equal if their settings are.
 
     Attributes:
         config: the settings that nbgrader reads: ``c`` in ``nbgrader_config.py``.
@@ -36,6 +39,16 @@ class Steps:
 
     config: Any = field(default_factory=Config)
     root: Path = Path()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Steps) and self._settings == other._settings
+
+    def __hash__(self) -> int:
+        return hash(self._settings)
+
+    @property
+    def _settings(self) -> tuple[str, Path]:
+        return repr(self.config), self.root
 
     def read_source(self, path: Path) -> NotebookNode:
         """Read an instructor's notebook, with the cells of the course's header and footer.
@@ -83,7 +96,14 @@ def gradebook_version(source: NotebookNode, steps: Steps = DEFAULT_STEPS) -> Not
     Raises:
         GraderError: nbgrader refuses the source notebook.
     """
-    return _preprocessed(source, map(steps.step, GRADEBOOK_STEPS))
+    version: NotebookNode = nbformat.from_dict(json.loads(_gradebook_version(json.dumps(source), steps)))
+    return version
+
+
+@functools.lru_cache(maxsize=16)
+def _gradebook_version(source: str, steps: Steps) -> str:
+    """The same as JSON: each submission needs it twice, and nbgrader's steps take longer than all its cells may."""
+    return json.dumps(_preprocessed(nbformat.from_dict(json.loads(source)), map(steps.step, GRADEBOOK_STEPS)))
 
 
 def student_version(source: NotebookNode, steps: Steps = DEFAULT_STEPS) -> NotebookNode:

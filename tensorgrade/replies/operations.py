@@ -51,23 +51,25 @@ def _like(cotangent: Tensor, output: Tensor) -> Tensor:
 
 
 def parameter_gradients(module: Any) -> dict[str, Tensor | None]:
-    """By name, the gradient that the last backward pass left on each parameter; None where it left none."""
-    return {name: parameter.grad for name, parameter in module.named_parameters()}
+    """By name, the gradient that the last backward pass left on each parameter that learns; None where it left none."""
+    return {name: parameter.grad for name, parameter in module.named_parameters() if parameter.requires_grad}
 
 
 def copy_weights(module: Any, weights: dict[str, Any]) -> dict[str, Any]:
     """Copy weights into the parameters and buffers of a module, if all of them fit.
 
     Returns:
-        ``missing``: names that the module lacks; ``unknown``: parameters that `weights` lacks;
-        ``differing``: by name, the shape that the module has where it is another one. The weights were
-        copied if all three are empty.
+        ``missing``: names that the module lacks; ``unknown``: parameters that learn and that `weights`
+        lacks under all their names; ``differing``: by name, the shape that the module has where it is
+        another one. The weights were copied if all three are empty.
     """
-    parameters = dict(module.named_parameters())
-    own = parameters | dict(module.named_buffers())
+    # A layer may be known under a second name, in an nn.Sequential say.
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    own = parameters | dict(module.named_buffers(remove_duplicate=False))
+    given = {id(own[name]) for name in weights if name in own}
     found = {
         "missing": [name for name in weights if name not in own],
-        "unknown": [name for name in parameters if name not in weights],
+        "unknown": [name for name, one in parameters.items() if one.requires_grad and id(one) not in given],
         "differing": {
             name: tuple(own[name].shape)
             for name, value in weights.items()

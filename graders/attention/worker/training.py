@@ -8,7 +8,7 @@ BATCH = 32
 
 
 def train(make_model, sizes, ids, lengths, labels, epochs):
-    """Train a new model and return its parameters and buffers by name, and the loss of each batch."""
+    """Train a new model and return its parameters by name, and the loss of each batch."""
     model = make_model(*sizes)
     model.train()
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
@@ -21,4 +21,4 @@ def train(make_model, sizes, ids, lengths, labels, epochs):
             loss.backward()
             optimiser.step()
             losses.append(loss.item())
-    return dict(model.state_dict()), losses
+    return dict(model.named_parameters()), losses
