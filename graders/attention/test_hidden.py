@@ -218,6 +218,12 @@ def test_large_scores_stay_finite(student, rng):
     allow[:, 0] = False
     out, _ = run_attend(student, q, k, v, allow)
     assert_close(out, v[target], **FLOAT32, name="out, with the best key forbidden")
+    # Rows of very different sizes, allowed keys close together, forbidden ones far above; exact in float32.
+    q, k = torch.tensor([[240.0], [-60.0], [1.0]]), torch.tensor([[-50.0], [-50.015625], [-49.984375], [50.0]])
+    allow = torch.tensor([[True, True, True, False]])
+    _, w = run_attend(student, q, k, torch.randn(4, 3, generator=rng), allow)
+    expected = torch.softmax((q @ k.T).double().masked_fill(~allow, -math.inf), -1)
+    assert_close(w, expected, **FLOAT32, name="w, with scores from -12000 to 12000")
 
 
 @pytest.mark.task("attend")
@@ -230,6 +236,16 @@ def test_float64_is_kept(student, rng):
     if not off <= 1e-11:
         hint = "For float64 inputs w must sum to 1, and out equal w @ v, to the last digits of float64."
         raise CheckFailure(f"sums of w, or out - w @ v, are off by {off:.3g}", hint)
+    # Width 16: its root is exact, in whatever precision it was taken.
+    q, k = torch.randn(2, 5, 16, generator=rng, dtype=torch.float64), torch.randn(2, 7, 16, generator=rng).double()
+    _, w = run_attend(student, q, k, v)
+    expected = torch.softmax(q @ k.transpose(1, 2) / 4, -1)
+    assert_close(w, expected, rtol=0.0, atol=1e-11, name="w of float64 inputs")
+    for dtype in (torch.float32, torch.float64):
+        results = unpack_tensors(student.attend(q.to(dtype), k.to(dtype), v.to(dtype)), "out", "w")
+        if any(result.dtype != dtype for result in results):
+            kinds = ", ".join(str(result.dtype) for result in results)
+            raise CheckFailure(f"{dtype} in, {kinds} out", "The results must have the precision of the inputs.")
 
 
 def reference_gradients(inputs, along, allow):
@@ -278,7 +294,7 @@ def assert_mask(actual, rows, name):
 @pytest.mark.task("masks")
 def test_future_mask_allows_past_and_self(student):
     """Each position may look at itself and at everything before, at nothing else."""
-    for length in (1, 2, 7):
+    for length in (1, 2, 7, 40):
         expected = [[key <= query for key in range(length)] for query in range(length)]
         assert_mask(student.mask_future(length), expected, "mask_future(L)")
 
@@ -307,6 +323,9 @@ def test_pads_mask_allows_real_tokens(student, rng):
     lengths = [*torch.randint(1, 6, (3,), generator=rng).tolist(), 0, 6]
     expected = [[[key < length for key in range(6)]] for length in lengths]
     assert_mask(student.mask_pads(torch.tensor(lengths), 6), expected, "mask_pads(lengths, L)")
+    for lengths, length in (([2, 0, 3], 7), ([1, 3, 0, 4], 4)):  # no full sequence; as many sequences as keys
+        expected = [[[key < real for key in range(length)]] for real in lengths]
+        assert_mask(student.mask_pads(torch.tensor(lengths), length), expected, "mask_pads(lengths, L)")
 
 
 @pytest.mark.task("masks")
@@ -376,8 +395,11 @@ def expected_positions(length, width):
 @pytest.mark.task("positions", weight=2)
 def test_positions_follow_the_formula(student):
     """Each pair of columns is the sine and the cosine of its frequency."""
-    for length, width in ((30, 8), (5, 14), (1, 4)):
+    for length, width in ((30, 8), (5, 14), (1, 4), (120, 6)):
         table = student.wave_positions(length, width)
+        assert_shape(table, (length, width), name="wave_positions(L, d)")
+        if table.dtype != torch.float32:
+            raise CheckFailure(f"dtype {table.dtype}", "wave_positions(L, d) must be float32.")
         assert_close(table, expected_positions(length, width), **ANGLE, name="wave_positions(L, d)")
 
 

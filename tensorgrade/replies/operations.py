@@ -52,7 +52,8 @@ def _like(cotangent: Tensor, output: Tensor) -> Tensor:
 
 def parameter_gradients(module: Any) -> dict[str, Tensor | None]:
     """By name, the gradient that the last backward pass left on each parameter that learns; None where it left none."""
-    return {name: parameter.grad for name, parameter in module.named_parameters() if parameter.requires_grad}
+    named = module.named_parameters(remove_duplicate=False)
+    return {name: parameter.grad for name, parameter in named if parameter.requires_grad}
 
 
 def copy_weights(module: Any, weights: dict[str, Any]) -> dict[str, Any]:
