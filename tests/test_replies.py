@@ -340,3 +340,26 @@ def test_errors_in_a_module_show_the_students_line(ask: Ask) -> None:
     student = ask("import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return x @ x\n")
     with pytest.raises(StudentError, match="RuntimeError"):
         student.gradients(student.Net(), (torch.ones(2, 3),))
+
+
+HUGE = "HUGE = 2 ** 8100\nDEEP = 1\nfor _ in range(61):\n    DEEP = [DEEP]\ndef same(x):\n    return x\n"
+
+
+@pytest.mark.parametrize("pass_on", [lambda s: s.HUGE * s.HUGE, lambda s: [[[s.DEEP]]]], ids=["int", "nesting"])
+def test_values_of_the_students_that_cannot_be_sent_on(ask: Ask, pass_on: Callable[[Any], Any]) -> None:
+    """A check that sends on what the student's code made meets an ordinary exception, and goes on."""
+    student = ask(HUGE)
+    with pytest.raises(ValueError, match="cannot be sent to the student's code"):
+        student.same(pass_on(student))
+    assert student.same(3) == 3
+
+
+@pytest.mark.parametrize("function", [lambda x: x * x, lambda x: [[[[x]]]]], ids=["int", "nesting"])
+def test_a_hidden_function_whose_value_cannot_be_sent(ask: Ask, function: Callable[[Any], Any]) -> None:
+    """Arguments that make a hidden function return too much are told like an exception in it."""
+    student = ask(
+        f"{HUGE}def run(f):\n    for x in (HUGE, DEEP):\n        try:\n            f(x)\n"
+        "        except Exception:\n            return 'refused'\n"
+    )
+    assert student.run(function) == "refused"
+    assert student.same(3) == 3

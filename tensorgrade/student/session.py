@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tensorgrade.errors import StudentError, StudentFrame, WorkerLost
+from tensorgrade.errors import StudentError, StudentFrame, WireError, WorkerLost
 from tensorgrade.limits import Limits
 from tensorgrade.sandbox.process import WALL_FACTOR, Worker
 from tensorgrade.sandbox.template import Template
@@ -106,16 +106,23 @@ class Session(Asking):
             while time.monotonic() < ends:
                 match reply:
                     case ("callback", int(number), tuple(args), dict(kwargs)):
-                        reply = worker.request(self._call_back(number, args, kwargs), self._as_reference)
+                        reply = self._answer(worker, self._call_back(number, args, kwargs))
                     case _:
                         return self._value(reply)
             raise WorkerLost("TIMED_OUT", "stopped: its calls of the check's function took too long together")
-        except StudentError:
+        except (StudentError, WireError):
             raise
         except BaseException:
             self._worker = None
             worker.close()
             raise
+
+    def _answer(self, worker: Worker, answer: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Answer a callback; its arguments can make a function return what cannot be sent."""
+        try:
+            return worker.request(answer, self._as_reference)
+        except WireError:
+            return worker.request(("raised",))
 
     def _value(self, reply: tuple[Any, ...]) -> Any:
         match reply:
