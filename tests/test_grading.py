@@ -574,3 +574,51 @@ def test_budget_that_makes_no_sense_is_a_problem_of_the_grader(tiny: Assignment,
     )
     with pytest.raises(GraderError, match="expected a budget of at most 3600 CPU seconds, got 'long'"):
         Grader(tiny, template)
+
+
+@pytest.mark.parametrize(
+    "check", ["assert False, found * found", "{1: 2}[found * found]", "raise CheckFailure(found**2)"]
+)
+def test_exceptions_whose_text_cannot_be_had(tiny: Assignment, template: Template, check: str) -> None:
+    """A number too long to be written, in an exception of the check's, fails that check and nothing else."""
+    hide(
+        tiny,
+        f"""
+        from tensorgrade.errors import CheckFailure
+
+        @pytest.mark.task("double")
+        def test_of_a_number(student):
+            \"\"\"Two becomes four.\"\"\"
+            found = student.double(2)
+            if found != 4:
+                {check}
+        """,
+    )
+    report = Grader(tiny, template).grade(submit(tiny, "def double(x):\n    return 2 ** 8100 if isinstance(x, int) else x + x"))
+    assert double_points(report) == 2.0
+    assert "ValueError" in str(by_name(report)["test_of_a_number"].rationale) or "str() failed" in str(
+        by_name(report)["test_of_a_number"].rationale
+    )
+
+
+def test_reports_stay_small(tiny: Assignment, template: Template) -> None:
+    """A value that a check puts into its rationale and its hint is cut there."""
+    hide(
+        tiny,
+        """
+        from tensorgrade.errors import CheckFailure
+
+        @pytest.mark.task("double")
+        def test_of_a_number(student):
+            \"\"\"Two becomes four.\"\"\"
+            found = student.double(2)
+            if found != 4:
+                raise CheckFailure(f"expected 4, got {found}", f"{found} is wrong.")
+        """,
+    )
+    check = by_name(Grader(tiny, template).grade(submit(tiny, "def double(x):\n    return 'y' * 1_000_000")))[
+        "test_of_a_number"
+    ]
+    assert len(str(check.rationale)) < 21_000
+    assert len(str(check.hint)) < 2100
+    assert str(check.hint).endswith("characters left out …")
