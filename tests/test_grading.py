@@ -622,3 +622,22 @@ def test_reports_stay_small(tiny: Assignment, template: Template) -> None:
     assert len(str(check.rationale)) < 21_000
     assert len(str(check.hint)) < 2100
     assert str(check.hint).endswith("characters left out …")
+
+
+def test_a_failure_that_the_reference_does_not_have_is_one_submissions(tiny: Assignment, template: Template) -> None:
+    """Whatever ends the checks on one submission is said of that submission; the others are graded."""
+    hide(
+        tiny,
+        """
+        @pytest.mark.task("double")
+        def test_of_a_number(student):
+            \"\"\"Two becomes four.\"\"\"
+            if student.double(2) != 4:
+                student.load("nothing")
+        """,
+    )
+    grader = Grader(tiny, template)
+    submissions = [submit(tiny, "def double(x):\n    return x", "bad"), submit(tiny, RIGHT, "good")]
+    bad, good = grade_submissions(grader, submissions, lambda submission: None)
+    assert (bad.status, good.status) == ("unreadable", "graded")
+    assert "could not be graded: GraderError" in str(bad.error)
