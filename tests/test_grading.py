@@ -17,6 +17,7 @@ from tensorgrade.errors import GraderError, UsageError
 from tensorgrade.fleet import grade_submissions
 from tensorgrade.grading.grader import Grader
 from tensorgrade.grading.records import CheckRecord, Report, Status
+from tensorgrade.grading.store import read_kept, write_kept
 from tensorgrade.notebooks import read_notebook, student_version
 from tensorgrade.sandbox.template import Template
 
@@ -594,7 +595,9 @@ def test_exceptions_whose_text_cannot_be_had(tiny: Assignment, template: Templat
                 {check}
         """,
     )
-    report = Grader(tiny, template).grade(submit(tiny, "def double(x):\n    return 2 ** 8100 if isinstance(x, int) else x + x"))
+    report = Grader(tiny, template).grade(
+        submit(tiny, "def double(x):\n    return 2 ** 8100 if isinstance(x, int) else x + x")
+    )
     assert double_points(report) == 2.0
     assert "ValueError" in str(by_name(report)["test_of_a_number"].rationale) or "str() failed" in str(
         by_name(report)["test_of_a_number"].rationale
@@ -641,3 +644,13 @@ def test_a_failure_that_the_reference_does_not_have_is_one_submissions(tiny: Ass
     bad, good = grade_submissions(grader, submissions, lambda submission: None)
     assert (bad.status, good.status) == ("unreadable", "graded")
     assert "could not be graded: GraderError" in str(bad.error)
+
+
+@pytest.mark.parametrize("student", ["王" * 80, "a" * 250])
+def test_long_names_of_students(tiny: Assignment, template: Template, student: str) -> None:
+    """A student whose name is as long as a file name may be is graded, and has kept results."""
+    submission = Submission(tiny, student)
+    write_kept(submission, {})
+    write_kept(submission, {"a": b"1"})
+    assert read_kept(submission) == {"a": b"1"}
+    assert read_kept(Submission(tiny, student[:-1])) == {}
