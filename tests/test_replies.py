@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tensorgrade.errors import CheckFailure, GraderError, NotDefinedError, StudentError, WorkerLost
+from tensorgrade.replies.outline import read_outline
 from tensorgrade.student import NotebookSession, Student, StudentObject
 from tensorgrade.student.session import Session
 
@@ -391,3 +392,26 @@ def test_a_hidden_function_whose_value_cannot_be_sent(ask: Ask, function: Callab
     )
     assert student.run(function) == "refused"
     assert student.same(3) == 3
+
+
+DEFINED = {
+    "in-a-block": "def f(x):\n    return x\nif True:\n    with a:\n        def f(x):\n            return x.softmax(0)",
+    "rebound": "def f(x):\n    return x\ndef g(x):\n    return x.softmax(0)\nf = g",
+    "wrapped": "def f(x):\n    return x.softmax(0)\nf = torch.compile(f)",
+    "lambda": "f = lambda x: x.softmax(0)",
+    "timed": "%%time\ndef f(x):\n    return x.softmax(0)",
+    "odd-cell": "def f(x):\n    return x.softmax(0)\n\0await =%'''\x0c0xf'{await lambda #,",
+}
+
+
+@pytest.mark.parametrize("cells", DEFINED.values(), ids=DEFINED)
+def test_calls_of_what_really_runs(cells: str) -> None:
+    """A definition that replaces another one is read wherever it stands; a cell that cannot run hides no other."""
+    outline = read_outline(cells.split("\0"))
+    assert ".softmax" in outline["f"]["calls"]
+
+
+def test_source_is_counted_in_pythons_lines() -> None:
+    """Characters that only other programs take for line ends do not move the source of a function."""
+    outline = read_outline(["# \x0c\u2028\x1c\ndef f(x):\n    return x + 1\n# Nothing.\n# Nothing.\n# Nothing."])
+    assert outline["f"]["source"] == "def f(x):\n    return x + 1"
