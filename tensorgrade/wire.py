@@ -29,6 +29,7 @@ import math
 import re
 import socket
 import struct
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,7 @@ MAX_DEPTH = 64
 MAX_ELEMENTS = 1_000_000
 MAX_NDIM = 16
 MAX_INT_BYTES = 1024
+MAX_SAME_HASH = 1000  # keys of a dict; it takes time with their square
 
 TENSOR, ARRAY, HANDLE, BIG_INT, COMPLEX, CALLBACK, DTYPE, DEVICE = range(1, 9)
 LIST, TUPLE, DICT = 0, 1, 2
@@ -313,8 +315,15 @@ class _Reader:
         if kind == TUPLE and type(kind) is int:
             return tuple(items)
         if kind == DICT and type(kind) is int and len(items) % 2 == 0:
-            return dict(zip(items[::2], items[1::2], strict=True))
+            return _as_dict(items[::2], items[1::2])
         raise WireError("wire: a container of an unknown kind")
+
+
+def _as_dict(keys: list[Any], values: list[Any]) -> dict[Any, Any]:
+    """The dict, unless its keys were made to collide: Python hashes all numbers modulo a prime."""
+    if len(keys) > MAX_SAME_HASH and max(Counter(map(hash, keys)).values()) > MAX_SAME_HASH:
+        raise WireError(f"wire: a dict with more than {MAX_SAME_HASH} keys of one hash")
+    return dict(zip(keys, values, strict=True))
 
 
 def _read_leaf(code: int, payload: bytes) -> Any:

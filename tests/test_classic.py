@@ -14,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -452,3 +453,15 @@ def test_other_folders_are_refused(course: Course, setting: str, message: str) -
         file.write(f"c.CourseDirectory.{setting}\n")
     with pytest.raises(UsageError, match=message):
         Course.at(course.root).start_nbgrader()
+
+
+def test_a_cell_of_many_errors_is_judged_at_once(course: Course, template: Template) -> None:
+    """A worker that says it has shown sixty thousand errors does not hold the others up."""
+    answer = (
+        "import tensorgrade.worker.session as session\n"
+        "shown = [{'output_type': 'error', 'ename': 'E', 'evalue': str(i), 'traceback': []} for i in range(60_000)]\n"
+        "session._Session._run = lambda *_: (True, shown)"
+    )
+    started = time.monotonic()
+    assert grade(course, template, "assert x == 1", answer).tasks[0].points == 0.0
+    assert time.monotonic() - started < 20

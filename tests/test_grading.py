@@ -17,6 +17,7 @@ from tensorgrade.errors import GraderError, UsageError
 from tensorgrade.fleet import grade_submissions
 from tensorgrade.grading.grader import Grader
 from tensorgrade.grading.records import CheckRecord, Report, Status
+from tensorgrade.grading.store import read_kept, write_kept
 from tensorgrade.notebooks import read_notebook, student_version
 from tensorgrade.sandbox.template import Template
 
@@ -574,3 +575,82 @@ def test_budget_that_makes_no_sense_is_a_problem_of_the_grader(tiny: Assignment,
     )
     with pytest.raises(GraderError, match="expected a budget of at most 3600 CPU seconds, got 'long'"):
         Grader(tiny, template)
+
+
+@pytest.mark.parametrize(
+    "check", ["assert False, found * found", "{1: 2}[found * found]", "raise CheckFailure(found**2)"]
+)
+def test_exceptions_whose_text_cannot_be_had(tiny: Assignment, template: Template, check: str) -> None:
+    """A number too long to be written, in an exception of the check's, fails that check and nothing else."""
+    hide(
+        tiny,
+        f"""
+        from tensorgrade.errors import CheckFailure
+
+        @pytest.mark.task("double")
+        def test_of_a_number(student):
+            \"\"\"Two becomes four.\"\"\"
+            found = student.double(2)
+            if found != 4:
+                {check}
+        """,
+    )
+    report = Grader(tiny, template).grade(
+        submit(tiny, "def double(x):\n    return 2 ** 8100 if isinstance(x, int) else x + x")
+    )
+    assert double_points(report) == 2.0
+    assert "ValueError" in str(by_name(report)["test_of_a_number"].rationale) or "str() failed" in str(
+        by_name(report)["test_of_a_number"].rationale
+    )
+
+
+def test_reports_stay_small(tiny: Assignment, template: Template) -> None:
+    """A value that a check puts into its rationale and its hint is cut there."""
+    hide(
+        tiny,
+        """
+        from tensorgrade.errors import CheckFailure
+
+        @pytest.mark.task("double")
+        def test_of_a_number(student):
+            \"\"\"Two becomes four.\"\"\"
+            found = student.double(2)
+            if found != 4:
+                raise CheckFailure(f"expected 4, got {found}", f"{found} is wrong.")
+        """,
+    )
+    check = by_name(Grader(tiny, template).grade(submit(tiny, "def double(x):\n    return 'y' * 1_000_000")))[
+        "test_of_a_number"
+    ]
+    assert len(str(check.rationale)) < 21_000
+    assert len(str(check.hint)) < 2100
+    assert str(check.hint).endswith("characters left out …")
+
+
+def test_a_failure_that_the_reference_does_not_have_is_one_submissions(tiny: Assignment, template: Template) -> None:
+    """Whatever ends the checks on one submission is said of that submission; the others are graded."""
+    hide(
+        tiny,
+        """
+        @pytest.mark.task("double")
+        def test_of_a_number(student):
+            \"\"\"Two becomes four.\"\"\"
+            if student.double(2) != 4:
+                student.load("nothing")
+        """,
+    )
+    grader = Grader(tiny, template)
+    submissions = [submit(tiny, "def double(x):\n    return x", "bad"), submit(tiny, RIGHT, "good")]
+    bad, good = grade_submissions(grader, submissions, lambda submission: None)
+    assert (bad.status, good.status) == ("unreadable", "graded")
+    assert "could not be graded: GraderError" in str(bad.error)
+
+
+@pytest.mark.parametrize("student", ["王" * 80, "a" * 250])
+def test_long_names_of_students(tiny: Assignment, template: Template, student: str) -> None:
+    """A student whose name is as long as a file name may be is graded, and has kept results."""
+    submission = Submission(tiny, student)
+    write_kept(submission, {})
+    write_kept(submission, {"a": b"1"})
+    assert read_kept(submission) == {"a": b"1"}
+    assert read_kept(Submission(tiny, student[:-1])) == {}

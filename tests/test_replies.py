@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tensorgrade.errors import CheckFailure, GraderError, NotDefinedError, StudentError, WorkerLost
+from tensorgrade.replies.outline import read_outline
 from tensorgrade.student import NotebookSession, Student, StudentObject
 from tensorgrade.student.session import Session
 
@@ -33,6 +34,7 @@ def ask(request: pytest.FixtureRequest, open_session: Open) -> Ask:
     return begin
 
 
+HUGE = "HUGE = 2 ** 8100\nDEEP = 1\nfor _ in range(61):\n    DEEP = [DEEP]\ndef same(x):\n    return x\n"
 LINEAR = """
 import torch
 class Net(torch.nn.Module):
@@ -315,10 +317,40 @@ def test_what_decides_a_kept_result_is_in_its_key(
 def test_only_what_has_a_name_can_decide_a_kept_result(open_session: Open) -> None:
     """An object that another call has made has no name, and one that stays over there cannot be kept."""
     student = begun(open_session("class C:\n    pass\ndef make():\n    return C()\ndef use(c):\n    return 1"))
-    with pytest.raises(GraderError, match="Make such objects inside the function that is kept"):
+    with pytest.raises(TypeError, match="Make such objects inside the function that is kept"):
         student.kept(student.use, student.make())
     with pytest.raises(TypeError, match="plain values to keep"):
         student.kept(student.make)
+
+
+def test_odd_names_of_a_submission_are_no_failure_of_the_platform(ask: Ask) -> None:
+    """A list of objects, or a value too deep, where a check expects a class, ends that check only."""
+    student = ask(f"{HUGE}MODELS = [object()]\n")
+    with pytest.raises(TypeError, match="expected functions and classes"):
+        student.kept(student.same, student.MODELS)
+    with pytest.raises(ValueError, match="nested more than"):
+        student.kept(student.same, [[[student.DEEP]]])
+
+
+def test_a_kept_result_leaves_the_same_randomness(open_session: Open) -> None:
+    """What a check draws after a kept result does not depend on whether the result was computed."""
+    cell = "import torch\ndef draw():\n    return torch.rand(3)"
+    drawn, kept = [], {}
+    for _ in range(2):
+        session = open_session(cell, kept=kept)
+        student = begun(session)
+        student.draw()
+        drawn.append(torch.stack([student.kept(student.draw), student.draw()]))
+        kept = session.keeper.used
+    assert torch.equal(*drawn)
+
+
+def test_kept_results_of_two_seeds_are_two(ask: Ask) -> None:
+    """A check that seeds the student's side itself, to train twice, gets two results."""
+    student = ask("import torch\ndef draw():\n    return torch.rand(3)")
+    first = student.kept(student.draw)
+    student.seed(8)
+    assert not torch.equal(student.kept(student.draw), first)
 
 
 def test_endless_callbacks_end(open_session: Open) -> None:
@@ -353,3 +385,46 @@ def test_errors_in_a_module_show_the_students_line(ask: Ask) -> None:
     student = ask("import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return x @ x\n")
     with pytest.raises(StudentError, match="RuntimeError"):
         student.gradients(student.Net(), (torch.ones(2, 3),))
+
+
+@pytest.mark.parametrize("pass_on", [lambda s: s.HUGE * s.HUGE, lambda s: [[[s.DEEP]]]], ids=["int", "nesting"])
+def test_values_of_the_students_that_cannot_be_sent_on(ask: Ask, pass_on: Callable[[Any], Any]) -> None:
+    """A check that sends on what the student's code made meets an ordinary exception, and goes on."""
+    student = ask(HUGE)
+    with pytest.raises(ValueError, match="cannot be sent to the student's code"):
+        student.same(pass_on(student))
+    assert student.same(3) == 3
+
+
+@pytest.mark.parametrize("function", [lambda x: x * x, lambda x: [[[[x]]]]], ids=["int", "nesting"])
+def test_a_hidden_function_whose_value_cannot_be_sent(ask: Ask, function: Callable[[Any], Any]) -> None:
+    """Arguments that make a hidden function return too much are told like an exception in it."""
+    student = ask(
+        f"{HUGE}def run(f):\n    for x in (HUGE, DEEP):\n        try:\n            f(x)\n"
+        "        except Exception:\n            return 'refused'\n"
+    )
+    assert student.run(function) == "refused"
+    assert student.same(3) == 3
+
+
+DEFINED = {
+    "in-a-block": "def f(x):\n    return x\nif True:\n    with a:\n        def f(x):\n            return x.softmax(0)",
+    "rebound": "def f(x):\n    return x\ndef g(x):\n    return x.softmax(0)\nf = g",
+    "wrapped": "def f(x):\n    return x.softmax(0)\nf = torch.compile(f)",
+    "lambda": "f = lambda x: x.softmax(0)",
+    "timed": "%%time\ndef f(x):\n    return x.softmax(0)",
+    "odd-cell": "def f(x):\n    return x.softmax(0)\n\0await =%'''\x0c0xf'{await lambda #,",
+}
+
+
+@pytest.mark.parametrize("cells", DEFINED.values(), ids=DEFINED)
+def test_calls_of_what_really_runs(cells: str) -> None:
+    """A definition that replaces another one is read wherever it stands; a cell that cannot run hides no other."""
+    outline = read_outline(cells.split("\0"))
+    assert ".softmax" in outline["f"]["calls"]
+
+
+def test_source_is_counted_in_pythons_lines() -> None:
+    """Characters that only other programs take for line ends do not move the source of a function."""
+    outline = read_outline(["# \x0c\u2028\x1c\ndef f(x):\n    return x + 1\n# Nothing.\n# Nothing.\n# Nothing."])
+    assert outline["f"]["source"] == "def f(x):\n    return x + 1"

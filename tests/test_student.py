@@ -12,6 +12,7 @@ import torch
 from tensorgrade.errors import NotDefinedError, StudentError, WorkerLost
 from tensorgrade.student import Student, StudentObject
 from tensorgrade.student.session import Session
+from tests.conftest import QUICK
 
 Open = Callable[..., Session]
 
@@ -292,3 +293,16 @@ def test_values_that_cannot_be_sent_are_the_students_error(open_session: Open) -
     with pytest.raises(StudentError, match="levels deep"):
         student.deep()
     assert student.g() == 1
+
+
+def test_forged_outputs_do_not_pile_up(open_session: Open) -> None:
+    """A worker that forges the largest outputs for every cell is lost before they fill the grader's memory."""
+    forge = (
+        "import tensorgrade.worker.session as session\n"
+        "shown = [{'output_type': 'stream', 'name': 'stdout', 'text': 'x' * 7_000_000}]\n"
+        "session._Session._run = lambda *_: (True, shown)"
+    )
+    session = open_session(forge, *["1"] * 20)
+    kept = sum(len(output["text"]) for outputs in session.outputs.values() for output in outputs)
+    assert kept < 2 * QUICK.message_bytes
+    assert {loss.outcome for loss in session.lost.values()} == {"BAD_REPLY"}

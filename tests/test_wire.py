@@ -6,8 +6,11 @@ import math
 import random
 import socket
 import struct
+import sys
 import threading
+import time
 from collections import OrderedDict, namedtuple
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgpack
@@ -207,3 +210,28 @@ def test_channel_tells_when_the_other_side_is_gone() -> None:
     theirs.close()
     with ours, pytest.raises(EOFError):
         Channel(ours, 1000).receive()
+
+
+@pytest.mark.parametrize("key", [int, lambda number: (number, 0)], ids=["numbers", "tuples"])
+def test_keys_that_collide_are_refused(key: Callable[[int], object]) -> None:
+    """A dict of keys with one hash, which would take hours to build, is no message; a large honest one is."""
+    prime = sys.hash_info.modulus
+    started = time.monotonic()
+    with pytest.raises(WireError, match="keys of one hash"):
+        decode(encode(_Pairs((key(number * prime), None) for number in range(1, 50_001))))
+    honest = {key(number): number for number in range(100_000)}
+    assert decode(encode(honest)) == honest
+    assert time.monotonic() - started < 10
+
+
+class _Pairs(dict[object, object]):
+    """Says that it is a dict, without ever building one."""
+
+    def __init__(self, pairs: Iterable[tuple[object, object]]) -> None:
+        self.pairs = list(pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def items(self) -> Any:
+        return self.pairs

@@ -63,7 +63,7 @@ def require_known_checks(assignment: Assignment, checks: Sequence[str]) -> None:
     if gone:
         raise GraderError(
             f"graders/{assignment.name}/{assignment.awards_file.name}: no check is called {gone[0]!r} any more. "
-            f"Award its successor, and run `tensorgrade award {assignment.name} '{gone[0]}' --undo`."
+            f"Run `tensorgrade award {assignment.name} '{gone[0]}' --undo`, then award its successor."
         )
 
 

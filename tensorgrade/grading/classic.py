@@ -129,12 +129,15 @@ class ClassicGrader:
         if points == most:
             return replace(record, status=Status.PASSED, points=float(points))
         # Errors first: what was printed before must not crowd them out.
-        errors = [output for output in outputs if isinstance(output, dict) and output.get("output_type") == "error"]
-        shown = sanitise_outputs(errors + [output for output in outputs if output not in errors], RATIONALE_BYTES)
+        shown = sanitise_outputs(sorted(outputs, key=_is_no_error), RATIONALE_BYTES)
         hint = _hint(shown, number, test.source, self.steps.hidden_lines(test.source))
         if points:
             hint = f"The tests gave {points:g} of {most:g} points."
         return replace(record, points=float(points), hint=hint, rationale=_as_text(shown))
+
+
+def _is_no_error(output: Any) -> bool:
+    return not (isinstance(output, dict) and output.get("output_type") == "error")
 
 
 def cell_as_notebook(cell: NotebookNode) -> NotebookNode:

@@ -18,7 +18,7 @@ import nbformat
 
 import tensorgrade
 from tensorgrade.course import Assignment, Submission
-from tensorgrade.errors import GraderError, NotebookError, PlatformError
+from tensorgrade.errors import GraderError, NotebookError, SandboxError
 from tensorgrade.grading.awards import require_known_checks
 from tensorgrade.grading.classic import ClassicGrader, require_tests_inside, with_room_for_output
 from tensorgrade.grading.executed import executed_notebook
@@ -125,8 +125,8 @@ class Grader:
             done = self._run(notebooks, self._files_beside(submission.folder) | own, kept or {})
         except NotebookError as error:
             return replace(report, error=f"{where}: {error}")
-        except PlatformError:
-            raise
+        except SandboxError:
+            raise  # this machine's failure, so everybody's; the grader has been tried on the reference
         except Exception as error:  # whatever one submission brings about, the others are graded
             return replace(report, error=f"{where}: could not be graded: {type(error).__name__}: {error}")
         checks = self._with_awards(self._with_broken(done.checks))

@@ -20,6 +20,7 @@ ODD_RESULT = "Your code returned something of a form that this check could not u
 NOT_MET = "This requirement is not met yet. Compare your code with the task's text."
 NOT_WRITTEN = "This is not written yet: the cell still raises NotImplementedError."
 MAX_LINE = 120
+MAX_HINT, MAX_RATIONALE = 2000, 20_000  # characters; a value of the student's may be in them
 FOREIGN = re.compile(r"[/\\](_pytest|pluggy)[/\\]")  # the frames between pytest and the check
 
 
@@ -30,9 +31,9 @@ def hint_for(error: BaseException | None, *, in_notebook: bool = False) -> str |
     """
     if error is None:
         return None
-    hint = _hint(error)
-    details = str(error).strip()
-    if not in_notebook or not details or isinstance(error, NotDefinedError):
+    hint = _cut(_hint(error), MAX_HINT)
+    details = _text_of(error) if in_notebook and not isinstance(error, NotDefinedError) else ""
+    if not details:
         return hint
     return details if details.startswith(hint.rstrip(".")) else f"{hint}\n{details}"
 
@@ -56,14 +57,28 @@ def _hint(error: BaseException) -> str:
 
 def rationale_for(error: BaseException | None) -> str | None:
     """What staff reads: everything that is known."""
+    return None if error is None else _cut(_rationale(error), MAX_RATIONALE)
+
+
+def _text_of(error: BaseException) -> str:
+    """An exception's text; Python refuses to write an int of more than 4,300 digits."""
+    try:
+        return str(error).strip()
+    except Exception as second:
+        return f"(its text cannot be shown: {type(second).__name__})"
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}\n… {len(text) - limit:,} characters left out …"
+
+
+def _rationale(error: BaseException) -> str:
     match error:
-        case None:
-            return None
         case StudentError():
             places = [f"  In [{frame.cell}], line {frame.line}: {frame.text}" for frame in error.frames]
-            return "\n".join(["the student's code raised", *places, str(error)])
+            return "\n".join(["the student's code raised", *places, _text_of(error)])
         case CheckFailure() | WorkerLost():
-            return str(error)
+            return _text_of(error)
         case NeedsOther():
             return f"not tried: {error} has not passed"
     frames = traceback.extract_tb(error.__traceback__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from urllib.parse import quote
 from tensorgrade.course import Assignment, Submission
 from tensorgrade.errors import StorageError, WireError
 from tensorgrade.wire import decode, encode
+
+MAX_NAME = 200  # characters; a file system takes 255 bytes
 
 
 def read_kept(of: Assignment | Submission) -> dict[str, bytes]:
@@ -54,4 +57,7 @@ def _file(of: Assignment | Submission) -> Path:
     folder = assignment.course.root / ".tensorgrade" / "kept" / assignment.name
     if isinstance(of, Assignment):
         return folder / "reference"
-    return folder / "submissions" / f"{quote(os.fsencode(of.student), safe='')}.kept"  # a name may hold anything
+    name = quote(os.fsencode(of.student), safe="")  # a name may hold anything
+    if len(name) > MAX_NAME:
+        name = f"+{hashlib.sha256(name.encode()).hexdigest()}"  # no quoted name begins so
+    return folder / "submissions" / f"{name}.kept"

@@ -6,15 +6,18 @@ Only read a stranger's source in a worker: a parser is C code that deep nesting 
 from __future__ import annotations
 
 import ast
+import re
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+RUNS_ITS_CELL = re.compile(r"\s*%%(time|timeit|capture|prun)\b[^\n]*")
+LINE_END = re.compile(r"\r\n|\r|\n")  # Python's: `splitlines` would count a form feed too
 
 
 def read_outline(cells: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """By name, each function and class that the cells define at their top level; the last one counts.
+    """By name, each function and class that the cells define, also inside an `if` or a `with`; the last one counts.
 
     Args:
         cells: sources as in a notebook, IPython's own syntax included; one that cannot be parsed is left out.
@@ -26,16 +29,20 @@ def read_outline(cells: Iterable[str]) -> dict[str, dict[str, Any]]:
         with a dot (``.softmax``).
     """
     sources: dict[str, str] = {}
-    definitions: dict[str, Definition] = {}
+    nodes: dict[str, list[ast.AST]] = {}  # the definition, then what the name was bound to after it
     bindings: dict[str, str] = {}
     for text, tree in _parsed(cells):
-        bindings |= _bindings(tree.body)
-        for node in tree.body:
-            if isinstance(node, DEFINITIONS):
-                definitions[node.name] = node
-                sources[node.name] = _source_of(node, text)
-    direct = {name: _names_in(node, bindings) for name, node in definitions.items()}
-    return {name: {"source": sources[name], "calls": sorted(_reached(name, direct))} for name in definitions}
+        statements = list(_statements(tree.body))
+        bindings |= _bindings(statements)
+        for node in statements:
+            name, defines = _bound_by(node)
+            if defines:
+                nodes[name] = [node]
+                sources[name] = _source_of(node, text)
+            elif name in nodes:
+                nodes[name].append(node)
+    direct = {name: set().union(*(_names_in(node, bindings) for node in found)) for name, found in nodes.items()}
+    return {name: {"source": sources[name], "calls": sorted(_reached(name, direct))} for name in direct}
 
 
 def _parsed(cells: Iterable[str]) -> Iterator[tuple[str, ast.Module]]:
@@ -43,12 +50,37 @@ def _parsed(cells: Iterable[str]) -> Iterator[tuple[str, ast.Module]]:
         try:
             text = _without_magics(cell)
             yield text, ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        except Exception:  # noqa: S112 - a cell that does not run defines nothing; IPython raises IndexError too
             continue
+
+
+def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that run with a cell, also those inside an `if` or a `with`."""
+    open_nodes: list[ast.AST] = []
+    open_nodes += list(body)[::-1]
+    while open_nodes:
+        node = open_nodes.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        if not isinstance(node, (*DEFINITIONS, ast.expr)):
+            open_nodes += list(ast.iter_child_nodes(node))[::-1]
+
+
+def _bound_by(node: ast.stmt) -> tuple[str, bool]:
+    """The name that a statement binds, and whether it defines a function or class of that name."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return name, True
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            return name, isinstance(value, ast.Lambda)
+        case ast.AnnAssign(target=ast.Name(id=name), value=value) if value is not None:
+            return name, isinstance(value, ast.Lambda)
+    return "", False
 
 
 def _without_magics(cell: str) -> str:
     """The cell in plain Python; without IPython it is plain Python already."""
+    cell = RUNS_ITS_CELL.sub("", cell, count=1) if RUNS_ITS_CELL.match(cell) else cell
     try:
         from IPython.core.inputtransformer2 import TransformerManager  # not above: a plain script needs no IPython
     except ImportError:
@@ -57,10 +89,10 @@ def _without_magics(cell: str) -> str:
     return plain
 
 
-def _source_of(node: Definition, text: str) -> str:
+def _source_of(node: ast.stmt, text: str) -> str:
     """The lines of a definition, decorators included."""
-    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    return "\n".join(text.splitlines()[first - 1 : node.end_lineno])
+    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
+    return textwrap.dedent("\n".join(LINE_END.split(text)[first - 1 : node.end_lineno]))
 
 
 def _bindings(body: Iterable[ast.stmt]) -> dict[str, str]:
@@ -82,7 +114,7 @@ def _bindings(body: Iterable[ast.stmt]) -> dict[str, str]:
     return found
 
 
-def _names_in(node: Definition, outer: dict[str, str]) -> set[str]:
+def _names_in(node: ast.AST, outer: dict[str, str]) -> set[str]:
     """The dotted names that a definition uses."""
     inner = [statement for statement in ast.walk(node) if isinstance(statement, ast.stmt)]
     bindings = outer | _bindings(inner)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tensorgrade.errors import GraderError, PlatformError, StudentError
+from tensorgrade.errors import GraderError, PlatformError, StudentError, WireError
 from tensorgrade.student.kept import Keeper
 from tensorgrade.student.proxies import StudentObject
 from tensorgrade.wire import Callback, Handle
@@ -63,6 +63,7 @@ class Asking(ABC):
             StudentError: the student's code raised.
             WorkerLost: the worker died or was stopped, now or earlier in this check.
             CheckFailure: a function of the check's that the student's code called raised it.
+            ValueError: the message cannot be sent; what the student's code returned before may be in it.
         """
         if self._is_calling:
             raise TypeError("a function of the grader's cannot ask the student's code while it is called by it")
@@ -72,6 +73,8 @@ class Asking(ABC):
         except StudentError:
             self._raise_failure()  # it comes first: what the check's function raised made the student's code fail
             raise
+        except WireError as error:  # a value of the student's, passed on: no failure of the platform
+            raise ValueError(f"cannot be sent to the student's code: {error}") from error
         self._raise_failure()
         return StudentObject(self, value, origin) if isinstance(value, Handle) else self._as_objects(value)
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tensorgrade.errors import GraderError
+from tensorgrade.errors import WireError
 from tensorgrade.student.proxies import StudentObject
 from tensorgrade.wire import Handle, decode, encode
 
@@ -45,16 +45,21 @@ class Keeper:
             call: a function, its arguments and its keyword arguments.
 
         Raises:
-            GraderError: an argument is no plain value and no name of the submission.
+            TypeError: an argument is no plain value and no name of the submission.
+            ValueError: an argument is nested too deeply, or a number too large.
         """
-        return hashlib.sha256(encode((self._identity(), seed, call), _by_origin)).hexdigest()
+        try:
+            content = encode((self._identity(), seed, call), _by_origin)
+        except WireError as error:  # a value of the student's may be among the arguments
+            raise ValueError(f"student.kept: {error}") from error
+        return hashlib.sha256(content).hexdigest()
 
 
 def _by_origin(value: Any) -> Handle:
     """A reference that is the same on every run."""
     origin = value._origin if isinstance(value, StudentObject) else None
     if origin is None:
-        raise GraderError(
+        raise TypeError(
             "student.kept: expected functions and classes of the submission or of a loaded module, and plain values; "
             f"got {value!r}. Make such objects inside the function that is kept."
         )

@@ -42,6 +42,7 @@ class Student:
 
     def seed(self, number: int) -> None:
         """Seed Python, NumPy and torch on the student's side, as each check does when it begins."""
+        self._seed = number
         self._session.ask(("seed", number))
 
     def gradients(
@@ -104,12 +105,18 @@ class Student:
         What decides the value has to be in the call: names of the submission, functions of a loaded
         module, and plain values. So a changed check scores kept weights without training them again.
 
+        Before and after it, the student's side is seeded as the check last seeded it, so that what
+        follows is the same whether the function ran or not.
+
         Raises:
-            GraderError: an argument is an object that another call has made.
-            TypeError: the function returned something else than plain values.
+            TypeError: an argument is an object that another call has made, or the function returned
+                something else than plain values.
         """
         key = self._session.keeper.key_of(self._seed, (function, args, kwargs))
-        return self._session.keeper.keep(key, lambda: function(*args, **kwargs))
+        self.seed(self._seed)
+        value = self._session.keeper.keep(key, lambda: function(*args, **kwargs))
+        self.seed(self._seed)
+        return value
 
     def source(self, name: str) -> str:
         """The source of a function or class, read from the notebook and not from what runs.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tensorgrade.errors import StudentError, StudentFrame, WorkerLost
+from tensorgrade.errors import StudentError, StudentFrame, WireError, WorkerLost
 from tensorgrade.limits import Limits
 from tensorgrade.sandbox.process import WALL_FACTOR, Worker
 from tensorgrade.sandbox.template import Template
@@ -26,6 +26,7 @@ MAX_FRAMES = 20
 MAX_NAME, MAX_TEXT, MAX_LINE = 100, 2000, 200  # characters kept of what an error says
 CELL_SEED = 0
 MAX_OUTPUT_DEPTH = 8
+ITEM_BYTES = 64  # what an item of a container takes here, about
 
 
 class Session(Asking):
@@ -62,6 +63,7 @@ class Session(Asking):
         self._worker: Worker | None = None
         self._outline: dict[str, dict[str, Any]] | None = None
         self._cell_seconds = 0.0  # of all runs, also those after a loss
+        self._output_bytes_left = 2 * limits.message_bytes  # of all cells together; they stay in this process
         self.outputs: dict[int, list[Any]] = {}
         self.lost: dict[int, WorkerLost] = {}
 
@@ -106,16 +108,23 @@ class Session(Asking):
             while time.monotonic() < ends:
                 match reply:
                     case ("callback", int(number), tuple(args), dict(kwargs)):
-                        reply = worker.request(self._call_back(number, args, kwargs), self._as_reference)
+                        reply = self._answer(worker, self._call_back(number, args, kwargs))
                     case _:
                         return self._value(reply)
             raise WorkerLost("TIMED_OUT", "stopped: its calls of the check's function took too long together")
-        except StudentError:
+        except (StudentError, WireError):
             raise
         except BaseException:
             self._worker = None
             worker.close()
             raise
+
+    def _answer(self, worker: Worker, answer: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Answer a callback; its arguments can make a function return what cannot be sent."""
+        try:
+            return worker.request(answer, self._as_reference)
+        except WireError:
+            return worker.request(("raised",))
 
     def _value(self, reply: tuple[Any, ...]) -> Any:
         match reply:
@@ -161,13 +170,22 @@ class Session(Asking):
         try:
             worker.allow(self._limits.cell_cpu_seconds)
             outputs = _outputs(worker.request(("run", position + 1, self._cells[position])))
+            if not has_run:
+                self.outputs[position] = self._room_for(outputs)
         except WorkerLost as loss:
             self.lost[position] = loss
             return False
         finally:
             self._cell_seconds += time.monotonic() - started
-        self.outputs.setdefault(position, outputs)
         return True
+
+    def _room_for(self, outputs: list[Any]) -> list[Any]:
+        """The outputs, if they fit: an honest worker cuts those of each cell, a forged one need not."""
+        size = _size(outputs)
+        if size > self._output_bytes_left:
+            raise WorkerLost("BAD_REPLY", "the cells show more together than can be kept")
+        self._output_bytes_left -= size
+        return outputs
 
     def _identity(self) -> str:
         """A hash of all but the check itself that decides what a call returns."""
@@ -202,6 +220,15 @@ def _is_json(value: Any, depth: int) -> bool:
     if isinstance(value, list):
         return depth > 0 and all(_is_json(item, depth - 1) for item in value)
     return value is None or isinstance(value, str | int | float | bool)
+
+
+def _size(value: Any) -> int:
+    """About the bytes that a value of JSON takes in this process."""
+    if isinstance(value, dict):
+        return sum(_size(key) + _size(item) for key, item in value.items())
+    if isinstance(value, list):
+        return ITEM_BYTES + sum(map(_size, value))
+    return ITEM_BYTES + (len(value) if isinstance(value, str) else 0)
 
 
 def _outputs(reply: tuple[Any, ...]) -> list[Any]:
