@@ -1,5 +1,5 @@
 """Forgot to divide the scores by sqrt(d)."""
-# expect: attend=15 masks=12 positions=8 heads=0 layer=0 reviews=0
+# expect: attend=14 masks=12 positions=8 heads=0 layer=0 reviews=0
 
 # %% attend-solution
 def attend(q, k, v, allow=None):

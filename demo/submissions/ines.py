@@ -25,7 +25,7 @@ def attend(q, k, v, allow=None):
             powers = torch.exp(scores - scores.max())
             w[b, i, seen] = powers / powers.sum()
     out = w @ vs
-    return out.reshape(*batch, n, e), w.reshape(*batch, n, m)
+    return out.reshape(*batch, n, e).to(q.dtype), w.reshape(*batch, n, m).to(q.dtype)
 
 
 print("attend defined", file=sys.stderr)
@@ -53,4 +53,4 @@ def wave_positions(L, d):
             angle = t / 10000 ** (2 * (c // 2) / d)
             table[t, c] = math.sin(angle) if c % 2 == 0 else math.cos(angle)
     warnings.warn("float64 table")
-    return table
+    return table.float()

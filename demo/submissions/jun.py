@@ -1,5 +1,5 @@
 """Two things wrong: not everyone may look at global positions, and the mean of a review counts its pads."""
-# expect: attend=19 masks=10 positions=8 heads=19 layer=10 reviews=6
+# expect: attend=19 masks=10 positions=8 heads=19 layer=10 reviews=7
 
 # %% attend-solution
 def attend(q, k, v, allow=None):

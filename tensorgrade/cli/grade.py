@@ -28,6 +28,7 @@ from tensorgrade.cli.words import complain, course_option, shown
 from tensorgrade.course import Assignment, Course, Submission
 from tensorgrade.errors import GradebookError, UsageError
 
+WIDE = 200  # columns
 WORTH_A_PROCESS = 20  # submissions: with its template it needs about five seconds before it can help
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def grade(
     run = _Run(found, force=force, workers=workers)
     run.grade(submissions)
     if json_file != "-":
-        Console().print(_table(run.reports))
+        # A file or a pipe has no width, and a table of many tasks must not be folded in it.
+        Console(width=None if sys.stdout.isatty() else WIDE).print(_table(run.reports))
     if json_file is not None:
         run.complaints += _write_json(found, run.reports, json_file)
     for complaint in run.complaints:
@@ -156,7 +158,7 @@ class _Run:
                 with self._interrupts.held():
                     complaints += [(order[report.student], complaint) for complaint in _record(recorder, report)]
                 # What is recorded is on the disk: all executed notebooks of a large class need not be kept here.
-                self.reports.append(replace(report, notebooks={}))
+                self.reports.append(replace(report, notebooks={}, kept={}))
                 problems = f"[red]{len(complaints)} problems" if complaints else ""
                 progress.update(bar, advance=1, description=escape(shown(report.student)), problems=problems)
         self.complaints += [complaint for _, complaint in sorted(complaints)]
@@ -264,8 +266,8 @@ def _require_writable(file: Path) -> None:
 
 
 def _table(reports: list[Report]) -> Table:
-    tasks = list(dict.fromkeys(task.name for report in reports for task in report.tasks))
-    table = Table("student", *tasks, "total", "seconds")
+    tasks = {task.name: task.max_points for report in reports for task in report.tasks}
+    table = Table("student", *(f"{name}\nof {most:g}" for name, most in tasks.items()), "total", "seconds")
     for column in table.columns[1:]:
         column.justify = "right"
     for report in reports:
@@ -284,4 +286,4 @@ def _points(task: TaskRecord | None) -> str:
         return ""
     if task.points is None:
         return "by hand" if task.manual else "staff"
-    return f"{task.points:g} / {task.max_points:g}"
+    return f"{task.points:g}"
