@@ -77,6 +77,36 @@ for L, d in [(1, 2), (5, 8), (60, 32)]:
     assert wave_positions(L, d).shape == (L, d)
     assert wave_positions(L, d).abs().max() <= 1
 """,
+        "heads": """
+torch.manual_seed(0)
+heads, library = Heads(12, 3).eval(), nn.MultiheadAttention(12, 3, batch_first=True).eval()
+parts = (heads.query, heads.key, heads.value)
+library.in_proj_weight.data = torch.cat([part.weight for part in parts])
+library.in_proj_bias.data = torch.cat([part.bias for part in parts])
+library.out_proj.load_state_dict(heads.output.state_dict())
+x, context = torch.randn(2, 5, 12), torch.randn(2, 7, 12)
+assert torch.allclose(heads(x, context), library(x, context, context)[0], atol=1e-5)
+""",
+        "layer": """
+x = torch.randn(2, 5, 12)
+assert EncoderLayer(12, 3, 20, 0.1)(x).shape == x.shape
+""",
+        "reviews": """
+torch.manual_seed(0)
+drawn = draw_reviews(5000, 0.3, torch.Generator().manual_seed(1))
+learning, asked = drawn.part(0, 4000), drawn.part(4000, 5000)
+model = ReviewTransformer(54, 32, 4, 1, 2, 40)
+optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
+for _ in range(8):
+    for batch in torch.randperm(4000).split(32):
+        scores = model(learning.ids[batch], learning.lengths[batch])
+        loss = nn.functional.cross_entropy(scores, learning.labels[batch])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+model.eval()
+assert (model(asked.ids, asked.lengths).argmax(1) == asked.labels).float().mean() >= 0.76
+""",
     },
 }
 
