@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "autograde.py"
 
 
+@pytest.mark.proof
 def test_autograde_benchmark_prints_its_table(tmp_path: Path) -> None:
     """With tiny counts every contestant gets its row; a run without full points would stop it."""
     options = ["--repetitions", "1", "--batches", "1", "2", "--workers", "1", "--assignments", "counting"]

@@ -61,14 +61,17 @@ def wanted_by(wheel: Path) -> list[Requirement]:
 def closure(requirements: list[Requirement]) -> dict[str, Distribution]:
     """By name, the installed packages that these need, and what those need."""
     found: dict[str, Distribution] = {}
-    waiting = list(requirements)
+    waiting = [one for one in requirements if one.marker is None or one.marker.evaluate({"extra": ""})]
     while waiting:
         requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
-        if name in found or (requirement.marker is not None and not requirement.marker.evaluate({"extra": ""})):
+        if name in found and not requirement.extras:
             continue
         found[name] = distribution(name)
-        waiting += [Requirement(text) for text in found[name].requires or ()]
+        extras = {"", *requirement.extras}
+        for wanted in map(Requirement, found[name].requires or ()):
+            if wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in extras):
+                waiting.append(wanted)
     return found
 
 

@@ -62,7 +62,11 @@ def edit(assignment: Assignment, change: Callable[[NotebookNode], None]) -> None
 
 def files(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, but for the secret that the first grading makes."""
-    found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    found = {
+        str(path.relative_to(folder)): path
+        for path in folder.rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    }
     return {name: path.read_bytes() for name, path in found.items() if not name.startswith(".tensorgrade")}
 
 

@@ -28,7 +28,7 @@ def ask(request: pytest.FixtureRequest, open_session: Open) -> Ask:
             namespace: dict[str, Any] = {"In": [cell]}
             exec(cell, namespace)
             session = NotebookSession(namespace, instructor)
-        session.begin_check(7)
+        session.begin_check(7, 20.0)
         return Student(session, 7)
 
     return begin
