@@ -136,6 +136,18 @@ def test_traps_are_found(tiny: Assignment, template: Template) -> None:
     assert "missing.png" in preview_page(preview, tiny.source)
 
 
+def test_every_hidden_file_is_kept_from_students(tiny: Assignment, template: Template) -> None:
+    """A grader may have several hidden files; each of them, and each of their checks, is missed in no release."""
+    (tiny.graders / "test_hidden_more.py").write_text("import pytest\n\n\n" + GENEROUS.lstrip())
+    (tiny.source / "test_hidden_more.py").write_text("x = 1")
+    edit(tiny, lambda notebook: notebook.cells[0].update(source="Mind test_generous."))
+    warnings = preview_assignment(tiny, template).warnings
+    assert (
+        "test_hidden_more.py: belongs to the grader and must not be released. Move it out of source/tiny." in warnings
+    )
+    assert "tiny.ipynb, cell 1: names the hidden check 'test_generous'. Students must not know it." in warnings
+
+
 def test_checks_that_do_not_fit_are_found(tiny: Assignment, template: Template) -> None:
     """A solution that fails a public check, and a task without one, are told."""
     public = tiny.graders / "test_public.py"

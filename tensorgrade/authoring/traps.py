@@ -34,7 +34,7 @@ def find_traps(assignment: Assignment, release: Path) -> Iterator[str]:
                 yield from _broken_links(f"{name}, {place}", cell, release)
         elif path.suffix in _TEXT:
             yield from _revealing(name, path.read_text(encoding="utf-8", errors="replace"), hidden)
-        if path.name == "test_hidden.py" or "mutants" in path.relative_to(release).parts[:-1]:
+        if path.name.startswith("test_hidden") or "mutants" in path.relative_to(release).parts[:-1]:
             yield f"{name}: belongs to the grader and must not be released. Move it out of source/{assignment.name}."
 
 
@@ -44,7 +44,7 @@ def _hidden_names(assignment: Assignment) -> set[str]:
     for path in assignment.grader_files:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         functions = (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
-        names[path.name == "test_hidden.py"].update(name for name in functions if name.startswith("test_"))
+        names[path.name.startswith("test_hidden")].update(name for name in functions if name.startswith("test_"))
     return names[True] - names[False]
 
 
