@@ -20,7 +20,7 @@ from tensorgrade.sandbox.template import Template
 
 ROOT = Path(__file__).parents[1]
 MUTANTS = sorted((ROOT / "graders" / "attention" / "mutants").glob("*.py"))
-HONEST = sorted((ROOT / "tests" / "honest").glob("*.py"))
+HONEST = sorted((ROOT / "graders" / "attention" / "variants").glob("*.py"))
 SAMPLES = sorted((ROOT / "demo" / "submissions").glob("*.py"))
 POINTS = {"attend": 19.0, "masks": 12.0, "positions": 8.0, "heads": 19.0, "layer": 10.0, "reviews": 17.0}
 # What a student builds on: a mistake in one task may cost points in those that use it.

@@ -25,7 +25,7 @@ LEVELS = (
     {"student", "notebooks", "course", "data"},
     {"sandbox"},
     {"replies"},
-    {"wire", "checks", "limits"},
+    {"wire", "checks", "limits", "mutation"},
     {"errors"},
 )
 # What runs inside the sandbox knows only these, and of `sandbox` only its inner half.

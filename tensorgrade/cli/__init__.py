@@ -19,6 +19,7 @@ from tensorgrade.cli.feedback import feedback
 from tensorgrade.cli.grade import grade
 from tensorgrade.cli.interrupts import Interrupts
 from tensorgrade.cli.preview import preview
+from tensorgrade.cli.prove import prove
 from tensorgrade.cli.release import release
 from tensorgrade.cli.words import complain
 from tensorgrade.errors import StorageError, TensorgradeError, UsageError
@@ -73,11 +74,12 @@ def commands() -> None:
     In a course directory:
       tensorgrade doctor                what this machine can enforce
       tensorgrade preview attention     see what students will see
+      tensorgrade prove attention       show that the grader can be trusted
       tensorgrade release attention     make the student version
       tensorgrade grade attention       grade what was collected
       tensorgrade feedback attention    write the students' feedback
     """
 
 
-for _command in (doctor, preview, release, grade, feedback, award):
+for _command in (doctor, preview, prove, release, grade, feedback, award):
     commands.add_command(_command)

@@ -13,18 +13,10 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from tensorgrade.cli.interrupts import Interrupts
-from tensorgrade.cli.words import complain, course_option, shown
+from tensorgrade.cli.words import complain, course_option, progress_bar, shown
 from tensorgrade.course import Assignment, Course, Submission
 from tensorgrade.errors import GradebookError, UsageError
 
@@ -149,7 +141,7 @@ class _Run:
         with (
             _ready(_processes_for(len(submissions), self._workers)) as means,
             _locked(self._assignment),
-            _progress() as progress,
+            progress_bar() as progress,
         ):
             complaints: list[tuple[int, str]] = []
             bar = progress.add_task("starting", total=len(submissions), problems="")
@@ -232,12 +224,6 @@ def _record(recorder: Recorder, report: Report) -> list[str]:
     except GradebookError as error:
         return [f"{error} (graded, but not in the gradebook)"]
     return []
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    more = (TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[problems]}"))
-    return Progress(*columns, *more, console=Console(stderr=True))
 
 
 def _write_json(assignment: Assignment, reports: list[Report], file: str) -> list[str]:

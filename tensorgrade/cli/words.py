@@ -1,4 +1,4 @@
-"""What every command shares: the course option, and texts that any terminal can show."""
+"""What commands share: the course option, a progress bar, and texts that any terminal can show."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
 def complain(message: str) -> None:
@@ -31,3 +40,10 @@ def course_option(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="DIR",
         help="The course directory (default: here).",
     )(command)
+
+
+def progress_bar() -> Progress:
+    """A bar on standard error; each of its tasks has a field `problems`."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    more = (TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[problems]}"))
+    return Progress(*columns, *more, console=Console(stderr=True))

@@ -30,6 +30,7 @@ from tensorgrade.limits import MIB
 __all__ = [
     "LateTemplate",
     "LocalProcesses",
+    "ProcessLost",
     "course_lock",
     "grade_everywhere",
     "grade_now",

@@ -8,15 +8,15 @@ import functools
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from tensorgrade.course import Course, Submission
 from tensorgrade.fleet.bundle import Bundle, inside, unpack
 from tensorgrade.grading.grader import Grader
-from tensorgrade.grading.records import CheckRecord, Report
+from tensorgrade.grading.records import CheckRecord, Report, Selection
 from tensorgrade.grading.store import read_kept, write_kept
 from tensorgrade.limits import Limits
 from tensorgrade.sandbox.process import Worker
@@ -86,15 +86,26 @@ class Bench:
 
     def grade(self, student: str, files: Mapping[str, bytes], kept: Mapping[str, bytes]) -> Report:
         """Grade one submission; nothing of it stays here."""
+        with self._submitted(student, files) as submission:
+            report = self._grader.grade(submission, kept)
+        return replace(report, checks=tuple(map(self._at_home, report.checks)))
+
+    def try_out(self, files: Mapping[str, bytes], selection: Selection) -> tuple[CheckRecord, ...]:
+        """The verdicts of some checks on files that try the grader."""
+        with self._submitted("trial", files) as submission:
+            return tuple(map(self._at_home, self._grader.try_out(submission, selection)))
+
+    @contextmanager
+    def _submitted(self, student: str, files: Mapping[str, bytes]) -> Iterator[Submission]:
+        """A submission of these files, for as long as it is looked at."""
         submission = Submission(self._assignment, student)
         inside(self._root, student)
         try:
             if files:
                 unpack(files, submission.folder)
-            report = self._grader.grade(submission, kept)
+            yield submission
         finally:
             shutil.rmtree(self._root / "submitted", ignore_errors=True)
-        return replace(report, checks=tuple(map(self._at_home, report.checks)))
 
     def close(self) -> None:
         """Remove the folder, which holds the hidden checks and the course secret."""

@@ -17,7 +17,7 @@ from tensorgrade.grading.files import require_regular_files
 from tensorgrade.grading.records import CheckRecord
 
 MAX_ENTRIES = 5000
-NOT_SENT = {"mutants", "__pycache__"}
+NOT_SENT = {"mutants", "variants", "__pycache__"}
 # Where results and students' files are: a setting may name them, a grader does not read them.
 RUN_TIME = {"submitted", "autograded", "feedback", "release", "gradebook.db"}
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tensorgrade.errors import PlatformError
 from tensorgrade.fleet.bench import Bench
 from tensorgrade.fleet.bundle import Bundle
-from tensorgrade.grading.records import CheckRecord, Report
+from tensorgrade.grading.records import CheckRecord, Report, Selection
 
 _ONE_AT_A_TIME = threading.Lock()  # pytest runs once at a time in a process; an executor may have threads
 
@@ -42,13 +42,28 @@ def run_job(job: Job) -> Report | None:
         The report; None if this process does not have the assignment: send it again, with the bundle.
     """
     with _ONE_AT_A_TIME:
-        benches = _benches()
-        if job.bundle_sha256 not in benches:
-            if job.bundle is None:
-                return None
-            close_benches()
-            benches[job.bundle_sha256] = Bench(job.bundle)
-        return benches[job.bundle_sha256].grade(job.student, job.files, job.kept)
+        bench = _bench_for(job)
+        return None if bench is None else bench.grade(job.student, job.files, job.kept)
+
+
+def run_trial(job: Job, selection: Selection) -> tuple[CheckRecord, ...]:
+    """The verdicts of some checks on files that try the grader, by a job that has its bundle."""
+    with _ONE_AT_A_TIME:
+        bench = _bench_for(job)
+        if bench is None:
+            raise PlatformError("expected the assignment, got no bundle")
+        return bench.try_out(job.files, selection)
+
+
+def _bench_for(job: Job) -> Bench | None:
+    """This process's bench for a job; None if it does not have the assignment."""
+    benches = _benches()
+    if job.bundle_sha256 not in benches:
+        if job.bundle is None:
+            return None
+        close_benches()
+        benches[job.bundle_sha256] = Bench(job.bundle)
+    return benches[job.bundle_sha256]
 
 
 def run_reference(job: Job) -> tuple[tuple[CheckRecord, ...], dict[str, bytes]]:

@@ -24,7 +24,7 @@ from tensorgrade.grading.classic import ClassicGrader, require_tests_inside, wit
 from tensorgrade.grading.executed import executed_notebook
 from tensorgrade.grading.files import digest_of_folder, missing_notebooks, read_files_beside, require_regular_files
 from tensorgrade.grading.plugin import GraderPlugin
-from tensorgrade.grading.records import CheckRecord, Provenance, Report, Status, TaskRecord
+from tensorgrade.grading.records import ALL_CHECKS, CheckRecord, Provenance, Report, Selection, Status, TaskRecord
 from tensorgrade.grading.run import run_checks
 from tensorgrade.grading.store import read_kept, write_kept
 from tensorgrade.notebooks import (
@@ -141,6 +141,18 @@ class Grader:
             kept=done.kept,
         )
 
+    def try_out(self, submission: Submission, selection: Selection) -> tuple[CheckRecord, ...]:
+        """The verdicts of some checks as they are: nothing is excused because the reference fails too.
+
+        Args:
+            submission: written by an author of the assignment, to try the grader.
+            selection: which checks to run.
+
+        Raises:
+            NotebookError: its notebook cannot be read.
+        """
+        return self._run(self._read_submission(submission), self._data, {}, selection).checks
+
     def _check_grade_cells(self) -> None:
         names = [cell.name for cell in self.cells]
         doubled = sorted({name for name in names if names.count(name) > 1})
@@ -166,8 +178,14 @@ class Grader:
     def _files_beside(self, folder: Path) -> dict[str, bytes]:
         return read_files_beside(folder, self.assignment.limits)
 
-    def _run(self, notebooks: Mapping[str, Any], files: Mapping[str, bytes], kept: Mapping[str, bytes]) -> _Done:
-        """Run the cells of each notebook and every check."""
+    def _run(
+        self,
+        notebooks: Mapping[str, Any],
+        files: Mapping[str, bytes],
+        kept: Mapping[str, bytes],
+        selection: Selection = ALL_CHECKS,
+    ) -> _Done:
+        """Run the cells of each notebook, and the checks."""
         if self.assignment.is_classic:
             limits = with_room_for_output(self.assignment.limits)
             start = functools.partial(Session, self._template, files=files, limits=limits)
@@ -180,7 +198,7 @@ class Grader:
                 session = Session(self._template, cells, files, limits, instructor=instructor, kept=kept)
                 sessions[name] = stack.enter_context(session)
             tasks = {cell.name: sessions[cell.notebook] for cell in self.cells if not cell.manual}
-            plugin = GraderPlugin(tasks, self._secret, self.assignment.name)
+            plugin = GraderPlugin(tasks, self._secret, self.assignment.name, selection=selection)
             run_checks(self.assignment.grader_files, plugin)
             executed = {
                 name: executed_notebook(notebook, cells_to_run(notebook), sessions[name])

@@ -17,7 +17,7 @@ import torch
 
 from tensorgrade.errors import NeedsOther, PlatformError, WorkerLost
 from tensorgrade.grading.hints import hint_for, rationale_for
-from tensorgrade.grading.records import CheckRecord, Status
+from tensorgrade.grading.records import ALL_CHECKS, CheckRecord, Selection, Status
 from tensorgrade.student import Asking, Student
 
 MAX_DEATHS_PER_TASK = 2
@@ -34,6 +34,7 @@ class GraderPlugin:
         assignment: its name, part of every seed.
         in_notebook: the checks run in the student's own notebook: those of other tasks are left out,
             and hints may say everything.
+        selection: which checks to run.
 
     Attributes:
         planned: by name, what a check says of itself; every planned check gets a record.
@@ -43,10 +44,17 @@ class GraderPlugin:
     """
 
     def __init__(
-        self, sessions: Mapping[str, Asking], secret: bytes, assignment: str, *, in_notebook: bool = False
+        self,
+        sessions: Mapping[str, Asking],
+        secret: bytes,
+        assignment: str,
+        *,
+        in_notebook: bool = False,
+        selection: Selection = ALL_CHECKS,
     ) -> None:
         self.sessions = sessions
         self.in_notebook = in_notebook
+        self.selection = selection
         self.secret = secret
         self.assignment = assignment
         self.tasks = tuple(sessions)
@@ -86,7 +94,15 @@ class GraderPlugin:
                 )
         if self.problems:
             items.clear()
+        items[:] = [item for item in items if self._is_selected(item.name)]
+        self.planned = {item.name: self.planned[item.name] for item in items}
         items.sort(key=lambda item: self.tasks.index(self.planned[item.name].task))
+
+    def _is_selected(self, name: str) -> bool:
+        tasks = self.selection.tasks
+        return (tasks is None or self.planned[name].task in tasks) and (
+            self.selection.long or self.budgets[name] is None
+        )
 
     def _plan(self, item: pytest.Item) -> None:
         problem = self._problem_of(item)
@@ -166,14 +182,23 @@ class GraderPlugin:
         task = self.planned[item.name].task
         for need in self.needs[item.name]:
             self._require_passed(need)
+        if self.selection.until_failure:
+            self._require_no_failure()
         if self.deaths[task] >= MAX_DEATHS_PER_TASK:
             raise WorkerLost("UNTRIED", f"not tried: the process was lost {MAX_DEATHS_PER_TASK} times in this task")
 
     def _require_passed(self, need: str) -> None:
         """Skip the check that runs if the task, or the check in all its variants, that it needs has not passed."""
-        records = [record for record in self.records.values() if need in (record.task, _function_of(record.name))]
-        if not records or not all(record.status is Status.PASSED for record in records):
+        planned = [name for name, plan in self.planned.items() if need in (plan.task, _function_of(name))]
+        records = [self.records[name] for name in planned if name in self.records]
+        if planned and (not records or not all(record.status is Status.PASSED for record in records)):
             raise NeedsOther(need, None if need in self.tasks or not records else records[0].sentence)
+
+    def _require_no_failure(self) -> None:
+        """Skip the check that runs if one has failed: where one mistake is looked for, the first failure tells."""
+        failed = next((record for record in self.records.values() if record.status is not Status.PASSED), None)
+        if failed is not None:
+            raise NeedsOther(failed.name, failed.sentence)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -18,6 +18,24 @@ class Status(Enum):
 
 
 @dataclass(frozen=True)
+class Selection:
+    """Which checks of a grader to run.
+
+    Attributes:
+        tasks: those whose checks run, None for all; what these need of other tasks counts as passed.
+        long: whether also those run that ask for a budget of their own.
+        until_failure: whether the checks after the first one that fails are skipped.
+    """
+
+    tasks: frozenset[str] | None = None
+    long: bool = True
+    until_failure: bool = False
+
+
+ALL_CHECKS = Selection()
+
+
+@dataclass(frozen=True)
 class CheckRecord:
     """How one check ended.
 

@@ -73,18 +73,30 @@ class Steps:
     def hidden_lines(self, source: str) -> frozenset[int]:
         """The numbers, from 1, of the lines of a grade cell that students do not get."""
         clear = self.step("ClearHiddenTests")
-        hidden, inside = set(), False
-        for number, line in enumerate(source.split("\n") if clear.enabled else (), start=1):
-            inside = inside or clear.begin_test_delimeter in line
-            hidden |= {number} if inside else set()
-            inside = inside and clear.end_test_delimeter not in line
-        return frozenset(hidden)
+        marks = (clear.begin_test_delimeter, clear.end_test_delimeter)
+        return _lines_from_to(source, *marks) if clear.enabled else frozenset()
+
+    def solution_lines(self, source: str) -> frozenset[int]:
+        """The numbers, from 1, of the lines of an answer that students write: all of them where none are marked."""
+        clear = self.step("ClearSolutions")
+        marked = _lines_from_to(source, clear.begin_solution_delimeter, clear.end_solution_delimeter)
+        return marked or frozenset(range(1, source.count("\n") + 2))
 
     def _cells_of(self, name: str, part: str) -> list[NotebookNode]:
         try:
             return list(read_notebook(self.root / name).cells) if name else []
         except NotebookError as error:
             raise GraderError(f"nbgrader_config.py: c.IncludeHeaderFooter.{part} = {name!r}: {error}") from error
+
+
+def _lines_from_to(source: str, begin: str, end: str) -> frozenset[int]:
+    """The numbers, from 1, of the lines from each begin mark to the next end mark, both included."""
+    found, inside = set(), False
+    for number, line in enumerate(source.split("\n"), start=1):
+        inside = inside or begin in line
+        found |= {number} if inside else set()
+        inside = inside and end not in line
+    return frozenset(found)
 
 
 DEFAULT_STEPS = Steps()

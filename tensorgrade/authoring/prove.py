@@ -1,0 +1,306 @@
+"""Proves a grader: right solutions earn all points, nothing earns none, every mistake is found."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, Future, as_completed
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import nbformat
+from nbformat.notebooknode import NotebookNode
+
+from tensorgrade.authoring.answers import dependent_tasks, find_answers
+from tensorgrade.authoring.proof import Attempt, Kind, Proof
+from tensorgrade.authoring.rehearsal import rehearse_release
+from tensorgrade.course import Assignment
+from tensorgrade.errors import GraderError, UsageError
+from tensorgrade.fleet import ProcessLost
+from tensorgrade.fleet.bundle import Bundle, pack_assignment, pack_submission
+from tensorgrade.fleet.job import Job, run_trial
+from tensorgrade.grading.records import ALL_CHECKS, CheckRecord, Selection, Status
+from tensorgrade.limits import MIB
+from tensorgrade.mutation import mutate
+from tensorgrade.notebooks import CellEdits, grade_id_of, read_edits, read_notebook, with_edits
+
+QUICK = Selection(long=False)
+SEEDS = 5
+RELEASE_BYTES = 192 * MIB
+JUDGED = "equivalent.toml"
+KEY_FILE = ".tensorgrade/secret"
+
+Tell = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Something to try, and the checks to try it on."""
+
+    attempt: Attempt
+    files: Mapping[str, bytes] = field(repr=False)
+    selection: Selection = ALL_CHECKS
+    edits: CellEdits | None = None
+    task: str = ""
+
+
+def prove_assignment(
+    assignment: Assignment,
+    executor: Executor,
+    *,
+    kinds: frozenset[Kind] = frozenset(Kind),
+    seeds: int = SEEDS,
+    tell: Tell = lambda done, total, name: None,
+) -> Proof:
+    """Try everything on the grader that shows whether it can be trusted.
+
+    The reference solution and each variant in ``variants/`` must pass every check with each seed. The
+    untouched release must pass none. Each mutant in ``mutants/`` must fail the checks that it names,
+    and lose points in the tasks that it names and in no task that has nothing to do with them. Of the
+    mutants generated from the solution most must fail a check. Checks with a budget of their own (such
+    as training) run for the reference with each seed, for one variant with each seed, for the
+    mutants that name them, and for the generated mutants that nothing else finds.
+
+    Args:
+        assignment: with tensorgrade's checks; it is not changed.
+        executor: runs `run_trial`, several at a time.
+        kinds: what to try; the reference solution is always tried once.
+        seeds: how many secrets to draw inputs with, the course's own first.
+        tell: called with the number of trials that are done, their total, and the name of the last one.
+
+    Raises:
+        UsageError: the assignment is classic, or a file in ``mutants/`` or ``variants/`` is not as it should be.
+        GraderError: notebooks and checks do not fit together.
+    """
+    if assignment.is_classic:
+        raise UsageError(f"graders/{assignment.name}: no checks to prove: its tests stand in the notebook")
+    proving = _Proving(assignment, executor, seeds, tell)
+    return proving.proof(kinds)
+
+
+class _Proving:
+    """One proof: what is to try, what came of it."""
+
+    def __init__(self, assignment: Assignment, executor: Executor, seeds: int, tell: Tell) -> None:
+        self._assignment = assignment
+        self._executor = executor
+        self._seeds = seeds
+        self._tell = tell
+        self._done = self._total = 0
+        self._bundles = [_bundle(assignment, seed) for seed in range(seeds)]
+        self._answers = find_answers(assignment)
+        self._solution = _notebooks(assignment.source)
+        self._checks: tuple[CheckRecord, ...] = ()
+        self._quick: frozenset[str] = frozenset()
+        self._dependents: dict[str, set[str]] = {}
+        self._judged = _read_judged(assignment)
+
+    def proof(self, kinds: frozenset[Kind]) -> Proof:
+        """Try the reference first: where it fails, nothing else says anything."""
+        reference = _Trial(Attempt(Kind.REFERENCE, ""), self._files({}))
+        [(_, quick)] = self._tried([replace(reference, selection=QUICK)])
+        [(attempt, self._checks)] = self._tried([reference])
+        self._quick = frozenset(record.name for record in quick)
+        attempts = [attempt]
+        if not attempt.problem:
+            self._dependents = dependent_tasks(self._answers, self._assignment.grader_files, self._checks)
+            trials = [trial for kind in Kind if kind in kinds for trial in self._trials(kind)]
+            results = list(self._tried(trials))
+            attempts += [attempt for attempt, _ in results if not attempt.survived]
+            survivors = {attempt.name for attempt, _ in results if attempt.survived}
+            last = [replace(t, selection=Selection(until_failure=True)) for t in trials if t.attempt.name in survivors]
+            attempts += [attempt for attempt, _ in self._tried(last)]
+        order = {kind: number for number, kind in enumerate(Kind)}
+        attempts.sort(key=lambda one: (order[one.kind], one.seed, one.cell, one.line, one.name))
+        title = str(self._assignment.settings.get("title", self._assignment.name))
+        remarks = tuple(self._remarks(kinds, attempts)) if not attempt.problem else ()
+        return Proof(self._assignment.name, title, self._seeds, self._checks, tuple(attempts), remarks)
+
+    def _trials(self, kind: Kind) -> Iterator[_Trial]:
+        if kind is Kind.REFERENCE:
+            for seed in range(1, self._seeds):
+                yield _Trial(Attempt(kind, "", seed=seed), self._files({}))
+        elif kind is Kind.EMPTY:
+            yield _Trial(Attempt(kind, ""), _released(self._assignment))
+        elif kind is Kind.VARIANT:
+            yield from self._variants()
+        elif kind is Kind.MUTANT:
+            yield from self._mutants()
+        else:
+            yield from self._generated()
+
+    def _variants(self) -> Iterator[_Trial]:
+        """Each variant with each seed; with each seed another one is trained too."""
+        variants = _read_folder(self._assignment, "variants")
+        tasks_with_long = {record.task for record in self._long_checks}
+        trained = [one for one in variants if self._tasks_of(one) & tasks_with_long]
+        for seed in range(self._seeds):
+            for edits in variants:
+                long = bool(trained) and trained[seed % len(trained)] is edits
+                attempt = Attempt(Kind.VARIANT, edits.file.stem, edits.summary, seed)
+                yield _Trial(attempt, self._files(edits.cells, edits), ALL_CHECKS if long else QUICK, edits)
+
+    def _mutants(self) -> Iterator[_Trial]:
+        long = {record.name for record in self._long_checks}
+        for edits in _read_folder(self._assignment, "mutants"):
+            selection = ALL_CHECKS if _listed(edits, "killed by") & long else QUICK
+            attempt = Attempt(Kind.MUTANT, edits.file.stem, edits.summary)
+            yield _Trial(attempt, self._files(edits.cells, edits), selection, edits)
+
+    def _generated(self) -> Iterator[_Trial]:
+        """Every mistake that can be made in the lines that students write, but for those judged to be none."""
+        for answer in self._answers:
+            for one in mutate(answer.source, answer.lines):
+                name = one.id(answer.cell)
+                place = {"cell": answer.cell, "line": one.line, "before": one.before, "after": one.after}
+                judged = self._judged.get(name, "")
+                attempt = Attempt(Kind.GENERATED, name, one.operator, judged=judged, **place)  # type: ignore[arg-type]
+                selection = Selection(frozenset({answer.task}), long=False, until_failure=True)
+                yield _Trial(attempt, self._files({answer.cell: one.source}), selection, task=answer.task)
+
+    def _tried(self, trials: list[_Trial]) -> Iterator[tuple[Attempt, tuple[CheckRecord, ...]]]:
+        """Run trials, several at a time, and judge how each ended."""
+        self._total += len(trials)
+        waiting = {self._submit(trial): trial for trial in trials}
+        lost = set[str]()
+        while waiting:
+            done = next(as_completed(waiting))
+            trial = waiting.pop(done)
+            try:
+                records = done.result()
+            except ProcessLost as error:
+                if repr(trial) in lost:
+                    raise GraderError(f"{trial.attempt.kind.value} {trial.attempt.name}: {error}, twice") from error
+                lost.add(repr(trial))
+                waiting[self._submit(trial)] = trial
+                continue
+            self._done += 1
+            self._tell(self._done, self._total, trial.attempt.name or trial.attempt.kind.value)
+            yield self._judge(trial, records), records
+
+    def _submit(self, trial: _Trial) -> Future[tuple[CheckRecord, ...]]:
+        bundle = self._bundles[trial.attempt.seed]
+        job = Job(bundle.sha256, bundle, trial.attempt.name, trial.files, {})
+        return self._executor.submit(run_trial, job, trial.selection)
+
+    def _judge(self, trial: _Trial, records: tuple[CheckRecord, ...]) -> Attempt:
+        failed = tuple(record.name for record in records if record.status is not Status.PASSED)
+        if trial.attempt.kind is Kind.GENERATED:
+            return replace(trial.attempt, failed=failed[:1])
+        problem = ""
+        if trial.attempt.kind is Kind.EMPTY:
+            passed = [record.name for record in records if record.status is Status.PASSED]
+            problem = f"passes {', '.join(passed)}: points for nothing" if passed else ""
+        elif trial.edits is not None and trial.attempt.kind is Kind.MUTANT:
+            problem = "; ".join(self._wrong_about(trial.edits, records))
+        else:
+            wrong = [record for record in records if record.status is Status.FAILED]
+            problem = "; ".join(f"fails {record.name}: {record.rationale}" for record in wrong)
+        return replace(trial.attempt, failed=failed, problem=problem)
+
+    def _wrong_about(self, edits: CellEdits, records: tuple[CheckRecord, ...]) -> Iterator[str]:
+        """What the grader does not find, or finds in the wrong place, of a mistake that is known."""
+        failed = {record.name for record in records if record.status is not Status.PASSED}
+        losing = {record.task for record in records if record.name in failed}
+        loses = _listed(edits, "loses")
+        if kept := sorted(loses - losing):
+            yield f"keeps all points of {', '.join(kept)}"
+        related = loses.union(*(self._dependents.get(task, set()) for task in loses))
+        if others := sorted(losing - related):
+            yield f"loses points of {', '.join(others)}, which does not build on {', '.join(sorted(loses))}"
+        if missed := sorted(_listed(edits, "killed by") - failed):
+            yield f"passes {', '.join(missed)}, which should find it"
+
+    def _remarks(self, kinds: frozenset[Kind], attempts: Iterable[Attempt]) -> Iterator[str]:
+        """What is wrong with the mutants and judgements themselves."""
+        where = f"graders/{self._assignment.name}"
+        if Kind.MUTANT in kinds:
+            mutants = _read_folder(self._assignment, "mutants")
+            lost = set[str]().union(*(_listed(edits, "loses") for edits in mutants))
+            for task in dict.fromkeys(record.task for record in self._checks):
+                if task not in lost:
+                    yield f"{where}/mutants: no mutant loses points of the task {task!r}"
+        if Kind.GENERATED in kinds:
+            made = {attempt.name: attempt for attempt in attempts if attempt.kind is Kind.GENERATED}
+            for name in self._judged:
+                if name not in made:
+                    yield f"{where}/{JUDGED}: {name}: no such mutant is generated any more. Delete the line."
+                elif made[name].failed:
+                    yield f"{where}/{JUDGED}: {name}: is found by {made[name].failed[0]}, so it is no correct solution"
+
+    @property
+    def _long_checks(self) -> tuple[CheckRecord, ...]:
+        return tuple(record for record in self._checks if record.name not in self._quick)
+
+    def _tasks_of(self, edits: CellEdits) -> set[str]:
+        return {answer.task for answer in self._answers if answer.cell in edits.cells}
+
+    def _files(self, cells: Mapping[str, str], edits: CellEdits | None = None) -> dict[str, bytes]:
+        """The solution as a submission, some cells replaced."""
+        known = {grade_id_of(cell) for notebook in self._solution.values() for cell in notebook.cells}
+        if edits is not None and (unknown := sorted(set(cells) - known)):
+            raise UsageError(f"{edits.file}: no cell has the grade_id {unknown[0]!r}")
+        files = {}
+        for name, notebook in self._solution.items():
+            own = {grade_id_of(cell) for cell in notebook.cells}
+            changed = with_edits(
+                notebook, CellEdits("", {}, {cell: text for cell, text in cells.items() if cell in own})
+            )
+            files[f"{name}.ipynb"] = nbformat.writes(changed).encode()
+        return files
+
+
+def _notebooks(folder: Path) -> dict[str, NotebookNode]:
+    return {path.stem: read_notebook(path) for path in sorted(folder.glob("*.ipynb"))}
+
+
+def _bundle(assignment: Assignment, seed: int) -> Bundle:
+    """The assignment with the course's own secret, or with one made from it."""
+    bundle = pack_assignment(assignment, ())
+    if seed == 0:
+        return bundle
+    secret = hmac.digest(assignment.course.secret(), f"prove {seed}".encode(), hashlib.sha256)
+    return replace(bundle, files={**bundle.files, KEY_FILE: secret.hex().encode()})
+
+
+def _released(assignment: Assignment) -> dict[str, bytes]:
+    """What students get, as a submission."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = pack_submission(rehearse_release(assignment, Path(folder)), RELEASE_BYTES)
+    if files is None:
+        raise UsageError(f"source/{assignment.name}: holds links, or more than {RELEASE_BYTES // MIB} MiB")
+    return files
+
+
+def _read_folder(assignment: Assignment, name: str) -> list[CellEdits]:
+    """The files of changed cells in ``mutants/`` or ``variants/``."""
+    edits = [read_edits(path) for path in sorted((assignment.graders / name).glob("*.py"))]
+    for one in edits:
+        if not one.cells:
+            raise UsageError(f"{one.file}: changes no cell. Start one with a line such as `# %% attend-solution`.")
+        if name == "mutants" and not _listed(one, "loses"):
+            raise UsageError(f"{one.file}: expected a line such as `# loses: attend`: the task that must lose points")
+    return edits
+
+
+def _listed(edits: CellEdits, header: str) -> set[str]:
+    """The names in a header such as ``# killed by: a, b``."""
+    return {name.strip() for name in edits.headers.get(header, "").split(",") if name.strip()}
+
+
+def _read_judged(assignment: Assignment) -> dict[str, str]:
+    """By id, why a generated mutant is no mistake."""
+    path = assignment.graders / JUDGED
+    if not path.exists():
+        return {}
+    try:
+        judged = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+    for name, reason in judged.items():
+        if not isinstance(reason, str) or not reason.strip():
+            raise UsageError(f'{path}: {name}: expected a reason, as in `{name} = "the axis has one entry"`')
+    return judged
