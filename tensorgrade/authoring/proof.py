@@ -105,7 +105,8 @@ class Proof:
         for attempt in self.attempts:
             if attempt.problem:
                 seed = f" (seed {attempt.seed})" if attempt.seed else ""
-                yield f"{attempt.kind.value} {attempt.name}{seed}: {attempt.problem}".replace("  ", " ")
+                what = f"{attempt.kind.value} {attempt.name}".rstrip()
+                yield f"{what}{seed}: {attempt.problem}"
         if self.of(Kind.MUTANT):
             for check in self.checks:
                 if check.hidden and not self.kills[check.name]:

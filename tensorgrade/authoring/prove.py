@@ -197,8 +197,7 @@ class _Proving:
         elif trial.edits is not None and trial.attempt.kind is Kind.MUTANT:
             problem = "; ".join(self._wrong_about(trial.edits, records))
         else:
-            wrong = [record for record in records if record.status is Status.FAILED]
-            problem = "; ".join(f"fails {record.name}: {record.rationale}" for record in wrong)
+            problem = _failures([record for record in records if record.status is Status.FAILED])
         return replace(trial.attempt, failed=failed, problem=problem)
 
     def _wrong_about(self, edits: CellEdits, records: tuple[CheckRecord, ...]) -> Iterator[str]:
@@ -251,6 +250,14 @@ class _Proving:
             )
             files[f"{name}.ipynb"] = nbformat.writes(changed).encode()
         return files
+
+
+def _failures(records: list[CheckRecord]) -> str:
+    """What a solution that is right fails, with the reason for the first."""
+    if not records:
+        return ""
+    others = f" (and {', '.join(record.name for record in records[1:])})" if records[1:] else ""
+    return f"fails {records[0].name}{others}: {records[0].rationale}"
 
 
 def _notebooks(folder: Path) -> dict[str, NotebookNode]:
