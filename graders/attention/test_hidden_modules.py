@@ -476,11 +476,11 @@ def test_model_learns_everywhere(student, rng):
 @pytest.mark.parametrize("n_classes", [2, 7])
 def test_loss_begins_at_guessing(student, rng, n_classes):
     """Before training the model guesses: its cross-entropy is near ln C, and its outputs are logits."""
-    ids, lengths = review_batch(rng, 31, [12] * 40, 12)
+    ids, lengths = review_batch(rng, 31, [6] * 8, 6)
     losses = []
     for _ in range(9):  # one model in a hundred is unlucky; the middle one of nine is not
         model = make_eval(student, "ReviewTransformer", 31, 16, 2, 1, n_classes, 20)
-        logits = run(model, ids, lengths, shape=(40, n_classes), name="ReviewTransformer(ids, lengths)")
+        logits = run(model, ids, lengths, shape=(8, n_classes), name="ReviewTransformer(ids, lengths)")
         # Over all classes, so that no luck of the labels is in it.
         losses.append((logits.logsumexp(-1) - logits.mean(-1)).mean().item())
     loss = sorted(losses)[4]

@@ -107,10 +107,6 @@ class Proof:
                 seed = f" (seed {attempt.seed})" if attempt.seed else ""
                 what = f"{attempt.kind.value} {attempt.name}".rstrip()
                 yield f"{what}{seed}: {attempt.problem}"
-        if self.of(Kind.MUTANT):
-            for check in self.checks:
-                if check.hidden and not self.kills[check.name]:
-                    yield f"check {check.name}: no mutant fails it, so nothing shows that it finds anything"
         if self.kill_rate < LEAST_KILL_RATE:
             count = len(self.survivors)
             yield (

@@ -53,6 +53,7 @@ def prove_assignment(
     *,
     kinds: frozenset[Kind] = frozenset(Kind),
     seeds: int = SEEDS,
+    mutants: frozenset[str] | None = None,
     tell: Tell = lambda done, total, name: None,
 ) -> Proof:
     """Try everything on the grader that shows whether it can be trusted.
@@ -69,22 +70,24 @@ def prove_assignment(
         executor: runs `run_trial`, several at a time.
         kinds: what to try; the reference solution is always tried once.
         seeds: how many secrets to draw inputs with, the course's own first.
+        mutants: names of those in ``mutants/`` to try; None for all.
         tell: called with the number of trials that are done, their total, and the name of the last one.
 
     Raises:
-        UsageError: the assignment is classic, or a file in ``mutants/`` or ``variants/`` is not as it should be.
+        UsageError: the assignment is classic, a mutant is not there, or a file of the proof is not as it should be.
         GraderError: notebooks and checks do not fit together.
     """
     if assignment.is_classic:
         raise UsageError(f"graders/{assignment.name}: no checks to prove: its tests stand in the notebook")
-    proving = _Proving(assignment, executor, seeds, tell)
-    return proving.proof(kinds)
+    return _Proving(assignment, executor, seeds, mutants, tell).proof(kinds)
 
 
 class _Proving:
     """One proof: what is to try, what came of it."""
 
-    def __init__(self, assignment: Assignment, executor: Executor, seeds: int, tell: Tell) -> None:
+    def __init__(
+        self, assignment: Assignment, executor: Executor, seeds: int, mutants: frozenset[str] | None, tell: Tell
+    ) -> None:
         self._assignment = assignment
         self._executor = executor
         self._seeds = seeds
@@ -97,6 +100,8 @@ class _Proving:
         self._quick: frozenset[str] = frozenset()
         self._dependents: dict[str, set[str]] = {}
         self._judged = _read_judged(assignment)
+        self._mutants = _chosen(assignment, mutants)
+        self._tries_all = mutants is None
 
     def proof(self, kinds: frozenset[Kind]) -> Proof:
         """Try the reference first: where it fails, nothing else says anything."""
@@ -128,7 +133,7 @@ class _Proving:
         elif kind is Kind.VARIANT:
             yield from self._variants()
         elif kind is Kind.MUTANT:
-            yield from self._mutants()
+            yield from self._wrong_ones()
         else:
             yield from self._generated()
 
@@ -143,9 +148,9 @@ class _Proving:
                 attempt = Attempt(Kind.VARIANT, edits.file.stem, edits.summary, seed)
                 yield _Trial(attempt, self._files(edits.cells, edits), ALL_CHECKS if long else QUICK, edits)
 
-    def _mutants(self) -> Iterator[_Trial]:
+    def _wrong_ones(self) -> Iterator[_Trial]:
         long = {record.name for record in self._long_checks}
-        for edits in _read_folder(self._assignment, "mutants"):
+        for edits in self._mutants:
             selection = ALL_CHECKS if _listed(edits, "killed by") & long else QUICK
             attempt = Attempt(Kind.MUTANT, edits.file.stem, edits.summary)
             yield _Trial(attempt, self._files(edits.cells, edits), selection, edits)
@@ -216,12 +221,15 @@ class _Proving:
     def _remarks(self, kinds: frozenset[Kind], attempts: Iterable[Attempt]) -> Iterator[str]:
         """What is wrong with the mutants and judgements themselves."""
         where = f"graders/{self._assignment.name}"
-        if Kind.MUTANT in kinds:
-            mutants = _read_folder(self._assignment, "mutants")
-            lost = set[str]().union(*(_listed(edits, "loses") for edits in mutants))
+        if Kind.MUTANT in kinds and self._tries_all:
+            lost = set[str]().union(*(_listed(edits, "loses") for edits in self._mutants))
             for task in dict.fromkeys(record.task for record in self._checks):
                 if task not in lost:
                     yield f"{where}/mutants: no mutant loses points of the task {task!r}"
+            failed = {name for attempt in attempts for name in attempt.failed if attempt.kind is Kind.MUTANT}
+            for check in self._checks:
+                if check.hidden and check.name not in failed:
+                    yield f"{where}/mutants: no mutant fails the check {check.name}: what does it find?"
         if Kind.GENERATED in kinds:
             made = {attempt.name: attempt for attempt in attempts if attempt.kind is Kind.GENERATED}
             for name in self._judged:
@@ -291,6 +299,14 @@ def _read_folder(assignment: Assignment, name: str) -> list[CellEdits]:
         if name == "mutants" and not _listed(one, "loses"):
             raise UsageError(f"{one.file}: expected a line such as `# loses: attend`: the task that must lose points")
     return edits
+
+
+def _chosen(assignment: Assignment, names: frozenset[str] | None) -> list[CellEdits]:
+    """The mutants of these names, or all."""
+    mutants = _read_folder(assignment, "mutants")
+    if unknown := sorted((names or frozenset()) - {edits.file.stem for edits in mutants}):
+        raise UsageError(f"graders/{assignment.name}/mutants: no mutant {unknown[0]!r}")
+    return [edits for edits in mutants if names is None or edits.file.stem in names]
 
 
 def _listed(edits: CellEdits, header: str) -> set[str]:

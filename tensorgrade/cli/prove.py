@@ -33,6 +33,7 @@ SHOWN = 10  # survivors in the terminal; the page has all
 @click.option(
     "--part", "parts", multiple=True, type=click.Choice(list(PARTS)), help="Only this; may be repeated. Default: all."
 )
+@click.option("--mutant", "mutants", multiple=True, metavar="NAME", help="Of the mutants only this; may be repeated.")
 @click.option(
     "--workers", type=click.IntRange(1, 256), metavar="N", help="Try N at a time. Default: one for each core."
 )
@@ -45,6 +46,7 @@ def prove(
     assignment: str,
     seeds: int,
     parts: tuple[str, ...],
+    mutants: tuple[str, ...],
     workers: int | None,
     output: Path | None,
     opens: bool,
@@ -68,6 +70,7 @@ def prove(
     Examples:
       tensorgrade prove attention
       tensorgrade prove attention --part mutants --part generated
+      tensorgrade prove attention --mutant attend_unscaled
       tensorgrade prove attention --seeds 20 --part reference --part variants
     """
     from tensorgrade.authoring import Kind, proof_page, prove_assignment
@@ -75,7 +78,7 @@ def prove(
 
     course = Course.at(folder)
     found = course.assignment(assignment)
-    kinds = frozenset(Kind[PARTS[part]] for part in parts or PARTS)
+    kinds = frozenset(Kind[PARTS[part]] for part in parts or (["mutants"] if mutants else PARTS))
     path = output or course.root / "build" / "proof" / f"{found.name}.html"
     with LocalProcesses(workers or len(os.sched_getaffinity(0))) as executor, progress_bar() as progress:
         bar = progress.add_task("starting", total=None, problems="")
@@ -84,6 +87,7 @@ def prove(
             executor,
             kinds=kinds,
             seeds=seeds,
+            mutants=frozenset(mutants) or None,
             tell=lambda done, total, name: progress.update(bar, completed=done, total=total, description=name),
         )
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,120 @@
+"""The assignments of this course: each grader is proven, each release is fresh and gives nothing away."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tensorgrade.authoring import Kind, Proof, prove_assignment
+from tensorgrade.course import Assignment, Course, Submission
+from tensorgrade.fleet import LocalProcesses
+from tensorgrade.gradebook import generate_release
+from tensorgrade.grading.grader import Grader
+from tensorgrade.notebooks import read_edits, read_notebook, with_edits
+from tensorgrade.sandbox.template import Template
+
+ROOT = Path(__file__).parents[1]
+NAMES = sorted(path.name for path in (ROOT / "source").iterdir() if path.is_dir())
+SECRET = "7a" * 32
+SEEDS = 20
+
+
+@pytest.fixture(scope="module")
+def executor() -> Iterator[LocalProcesses]:
+    """One process that tries things."""
+    with LocalProcesses(1) as processes:
+        yield processes
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Course:
+    """A copy of the course, so that nothing is written into the checkout, with a secret of its own."""
+    for name in ("source", "release", "graders"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
+    (tmp_path / ".tensorgrade").mkdir(mode=0o700)
+    (tmp_path / ".tensorgrade" / "secret").write_text(f"{SECRET}\n")
+    return Course.at(tmp_path)
+
+
+def one_for_each_check(assignment: Assignment) -> frozenset[str]:
+    """The names of some mutants that together fail every check that any mutant claims to fail."""
+    chosen: dict[str, str] = {}
+    for path in sorted((assignment.graders / "mutants").glob("*.py")):
+        for check in read_edits(path).headers.get("killed by", "").split(","):
+            chosen.setdefault(check.strip(), path.stem)
+    return frozenset(chosen.values())
+
+
+def require_proven(proof: Proof) -> None:
+    """There is nothing to mend."""
+    assert list(proof.problems()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_grader_is_proven_in_short(course: Course, executor: LocalProcesses, name: str) -> None:
+    """The solution and the variants earn all points, the release none, and each check finds its mistake."""
+    assignment = course.assignment(name)
+    kinds = frozenset({Kind.EMPTY, Kind.VARIANT, Kind.MUTANT})
+    mutants = one_for_each_check(assignment)
+    require_proven(prove_assignment(assignment, executor, kinds=kinds, seeds=1, mutants=mutants))
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("name", NAMES)
+def test_grader_is_proven(course: Course, executor: LocalProcesses, name: str) -> None:
+    """With twenty secrets the solution and the variants earn all points; each mutant is found, generated too."""
+    require_proven(prove_assignment(course.assignment(name), executor, seeds=SEEDS))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_release_is_fresh(course: Course, name: str) -> None:
+    """The committed release is what `tensorgrade release` makes today."""
+    generate_release(course, name)
+    made, committed = (root / "release" / name for root in (course.root, ROOT))
+    names = sorted(path.relative_to(committed) for path in committed.rglob("*") if path.is_file())
+    assert names == sorted(path.relative_to(made) for path in made.rglob("*") if path.is_file())
+    for path in names:
+        assert (made / path).read_bytes() == (committed / path).read_bytes(), f"make release, {path}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_release_gives_nothing_away(name: str) -> None:
+    """No solution line, hidden check, seed or output is in the release."""
+    released = [read_notebook(path) for path in (ROOT / "release" / name).glob("*.ipynb")]
+    text = "\n".join(cell.source for notebook in released for cell in notebook.cells)
+    sources = [read_notebook(path) for path in (ROOT / "source" / name).glob("*.ipynb")]
+    written = "\n".join(cell.source for notebook in sources for cell in notebook.cells)
+    solutions = re.findall(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", written, re.DOTALL)
+    lines = {line.strip() for solution in solutions for line in solution.splitlines() if len(line.strip()) > 12}
+    assert len(lines) > 10
+    assert {line for line in lines if line in text} == set()
+    hidden = "".join(path.read_text() for path in (ROOT / "graders" / name).glob("test_hidden*.py"))
+    assert not any(check in text for check in re.findall(r"def (test_\w+)", hidden))
+    assert all(not cell.get("outputs") for notebook in released for cell in notebook.cells)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_source_holds_no_outputs(name: str) -> None:
+    """The instructor's notebook is committed without outputs."""
+    for path in (ROOT / "source" / name).glob("*.ipynb"):
+        cells = read_notebook(path).cells
+        assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in cells)
+
+
+def test_cheat_leaks_and_gains_nothing(course: Course, template: Template) -> None:
+    """The sample that reads files and patches torch gets no point and no file of the course."""
+    (course.root / "graders" / "attention" / "test_hidden_training.py").unlink()  # no model of his gets that far
+    submission = Submission(course.assignment("attention"), "hugo")
+    submission.folder.mkdir(parents=True)
+    released = read_notebook(ROOT / "release" / "attention" / "attention.ipynb")
+    edits = read_edits(ROOT / "demo" / "submissions" / "hugo.py")
+    nbformat.write(with_edits(released, edits), submission.folder / "attention.ipynb")
+    report = Grader(submission.assignment, template).grade(submission)
+    assert report.points == 0
+    assert "scaled_dot_product_attention(" not in str(report.notebooks)
