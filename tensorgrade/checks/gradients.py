@@ -14,7 +14,7 @@ from tensorgrade.checks.results import Closeness, Function, Inputs, as_tuple
 from tensorgrade.checks.sides import Side
 from tensorgrade.errors import CheckFailure
 
-ELEMENTWISE = 64  # elements up to which each one is differentiated on its own
+ELEMENTWISE = 32  # elements up to which each one is differentiated on its own
 DIRECTIONS = 12  # random directions for a larger input
 # Tried in this order, in units of the input's mean size; the gradient has to fit one. In float64 the first is
 # exact to 1e-9 and small enough to miss almost every kink of a ReLU. The others are for functions that compute
@@ -57,7 +57,7 @@ def assert_gradient(
     """Check that a gradient, however it was computed, is the derivative of a function, by central differences.
 
     The gradient may come from `student.gradients` or from a backward function that students write. The function is
-    evaluated in float64: of each element up to 64 elements, along 12 random directions beyond that.
+    evaluated in float64: of each element up to 32 elements, along 12 random directions beyond that.
 
     Args:
         actual: from the submission, shape of `x`: the gradient at `x` of the sum of `along` times `f(x)`.
@@ -118,7 +118,8 @@ def _assert_derivative(
     found = directions.flatten(1) @ gradient.double().flatten()
     # What rounding makes of a slope of 0, in float64 and, for a loss that may have none, in float32.
     unit = loss.terms(x.detach().double()).abs().sum().item() / _size_of(x)
-    failures = []
+    failures: list[CheckFailure] = []
+    tried: list[Tensor] = []
     for step in STEPS:
         slopes = loss.slopes(x, directions, step)
         largest = slopes.abs().max().item()
@@ -130,7 +131,10 @@ def _assert_derivative(
             return assert_close(found, slopes, rtol=closeness.get("rtol", 1e-3), atol=atol, name=name)
         except CheckFailure as failure:
             failures.append(failure)
-    raise failures[0]
+            tried.append(slopes)
+    # A function that computes in float32, or adds noise, has no true slope at the smallest step.
+    is_exact = ((tried[0] - tried[1]).abs() <= 1e-2 * tried[1].abs().max()).all()
+    raise failures[0 if is_exact else -1]
 
 
 def assert_input_gradients(
@@ -266,7 +270,7 @@ def _named_gradients(student: Side, module: Any, names: Collection[str]) -> Mapp
         text = f"The task's text names a parameter `{missing[0]}`" if missing else "The module has no parameter"
         hint = f"{text}{', which your module does not have or does not train' if missing else ' that learns'}."
         raise CheckFailure(f"{hint} Parameters: {list(found)!r:.500}", hint)
-    return found
+    return {name: found[name] for name in (*names, *found)}  # first those that a hint may name
 
 
 def _public_name(name: str, names: Collection[str]) -> str:

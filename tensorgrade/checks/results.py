@@ -131,7 +131,8 @@ def length_along(inputs: tuple[Any, ...], axis: int, *, least: int) -> int:
 
 def altered(value: Tensor, rng: torch.Generator) -> Tensor:
     """Each element replaced by another value of the tensor, which is as valid a token id or pixel."""
-    known, index = value.unique(return_inverse=True)
+    known: Tensor
+    known, index = torch.unique(value, return_inverse=True)
     if len(known) < 2:
         return value.clone()
     away = torch.randint(1, len(known), value.shape, generator=rng)
