@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -29,6 +29,15 @@ def expect(check: Callable[[], Any], words: str | None) -> None:
     with pytest.raises(CheckFailure) as caught:
         check()
     assert words in str(caught.value.hint)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Small tensors on several threads wait for one another, for milliseconds where another test runs beside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 X = torch.randn(3, 4, generator=rng(1))

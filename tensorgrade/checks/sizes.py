@@ -49,9 +49,10 @@ def assert_every_size(
         except StudentError as error:
             if isinstance(error, NotDefinedError) or error.type_name == "NotImplementedError":
                 raise
-            line = f" in this line: {error.frames[-1].text[:120]}" if error.frames else ""
-            text = f"For {_described(size)} your code raises an exception{line}"
-            raise CheckFailure(f"size {size}: {error}", text) from error
+            text = error.frames[-1].text[:120] if error.frames else ""
+            line = f" in this line: {text}" if text else "."
+            hint = f"For {_described(size)} your code raises an exception{line}"
+            raise CheckFailure(f"size {size}: {error}", hint) from error
 
 
 def _described(size: int) -> str:
