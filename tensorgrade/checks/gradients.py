@@ -128,13 +128,29 @@ def _assert_derivative(
             raise CheckFailure(f"{name}: the loss is constant; largest slope {largest:.3g}", hint)
         atol = closeness.get("atol", max(1e-3 * largest, 1e-6 * unit if may_be_flat else 0.0))
         try:
-            return assert_close(found, slopes, rtol=closeness.get("rtol", 1e-3), atol=atol, name=name)
+            return _assert_slopes(found, slopes, x, {"rtol": closeness.get("rtol", 1e-3), "atol": atol, "name": name})
         except CheckFailure as failure:
             failures.append(failure)
             tried.append(slopes)
     # A function that computes in float32, or adds noise, has no true slope at the smallest step.
     is_exact = ((tried[0] - tried[1]).abs() <= 1e-2 * tried[1].abs().max()).all()
     raise failures[0 if is_exact else -1]
+
+
+def _assert_slopes(found: Tensor, slopes: Tensor, x: Tensor, closeness: Closeness) -> None:
+    """Compare element by element, in the shape of the input, or along random directions, shape (n,)."""
+    is_elementwise = x.numel() <= ELEMENTWISE
+    shape = x.shape if is_elementwise else slopes.shape
+    try:
+        assert_close(found.reshape(shape), slopes.reshape(shape), **closeness)
+    except CheckFailure as failure:
+        text = f"{closeness['name']} is not the derivative of the function, as finite differences give it."
+        hint = f"{text} Is a term missing or wrong, or is the way from the input to the result detached in one place?"
+        if is_elementwise:
+            raise CheckFailure(
+                failure.rationale, f"{failure.hint} It is{text.removeprefix(closeness['name'] + ' is')}"
+            ) from failure
+        raise CheckFailure(f"along {len(slopes)} random directions: {failure.rationale}", hint) from failure
 
 
 def assert_input_gradients(
