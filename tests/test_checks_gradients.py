@@ -340,6 +340,11 @@ def test_has_gradient(student: Any, name: str, words: str | None) -> None:
     expect(lambda: checks.assert_has_gradient(student, getattr(student, name), drawn(), rng=rng()), words)
 
 
+def test_the_loss_is_not_a_plain_sum() -> None:
+    """A centred result has a gradient, though its sum has none."""
+    checks.assert_has_gradient(HERE, lambda x: x - x.mean(-1, keepdim=True), X, rng=rng())
+
+
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [

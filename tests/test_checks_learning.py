@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from tensorgrade import checks
+from tensorgrade.checks.values import is_same
 from tensorgrade.errors import CheckFailure, NotDefinedError, StudentError
 from tensorgrade.student import NotebookSession, Student
 from tensorgrade.student.session import Session
@@ -100,7 +102,7 @@ def test_relative_error_is_that_of_the_courses() -> None:
     [
         pytest.param(X.double() * (1 + 1e-7), None, id="right"),
         pytest.param(X * (1 + 1e-7), None, id="float32"),
-        pytest.param(X * 1.001, "relative error", id="slightly"),
+        pytest.param(X.double() * (1 + 3e-6), "relative error", id="just-above"),
         pytest.param(-X, "relative error", id="sign"),
         pytest.param(X * math.nan, "NaN", id="nan"),
         pytest.param(X * math.inf, "infinite", id="inf"),
@@ -425,6 +427,33 @@ def test_leakage_of_a_vocabulary() -> None:
     expect(lambda: checks.assert_no_leakage(leak, *sets, poisoned=poisoned), "vocabulary")
     with pytest.raises(ValueError, match="poisoned"):
         checks.assert_no_leakage(leak, *sets)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        pytest.param({"a": [1, (2.0, None)]}, {"a": [1, (2.0, None)]}, True, id="nested"),
+        pytest.param({"a": 1, "b": 2}, {"b": 2, "a": 1}, True, id="order-of-keys"),
+        pytest.param(torch.ones(2), torch.nn.Parameter(torch.ones(2)), True, id="parameter"),
+        pytest.param(np.ones(2), np.ones(2), True, id="arrays"),
+        pytest.param(np.ones(2), np.ones(2, np.float32), False, id="dtype-of-arrays"),
+        pytest.param(1.0, 1.0 + 1e-6, True, id="rounding"),
+        pytest.param(1.0, 1.1, False, id="number"),
+        pytest.param(1, True, False, id="bool"),
+        pytest.param({1: 0}, {True: 0}, False, id="key"),
+        pytest.param([1], (1,), False, id="tuple"),
+        pytest.param([1], [1, 2], False, id="longer"),
+        pytest.param("a", "b", False, id="text"),
+        pytest.param(math.nan, math.nan, False, id="nan"),
+        pytest.param(torch.ones(2), torch.ones(2, 1), False, id="shape"),
+        pytest.param(torch.ones(2), torch.ones(2).double(), False, id="dtype"),
+        pytest.param(torch.ones(2, device="meta"), torch.ones(2, device="meta"), False, id="meta"),
+        pytest.param(object, object, False, id="class"),
+    ],
+)
+def test_nested_values_are_compared(a: Any, b: Any, same: bool) -> None:
+    """Plain values are the same if types, shapes and values are; what is not plain never is."""
+    assert is_same(a, b, rtol=1e-4) is same
 
 
 # Metrics

@@ -172,10 +172,10 @@ CASES = {
         styles(attend)
         | {"loops": per_row, "pooled": lambda x: x.mean((1, 2)), "class": lambda x: x.mean(1).argmax(-1)},
         {
-            "mean": (lambda x: x - x.mean(0), "batch axis"),
-            "softmax": (lambda x: x.mean(1).softmax(0), "batch axis"),
-            "all": (lambda x: x / x.abs().max(), "batch axis"),
-            "first": (lambda x: x + x[:1], "batch axis"),
+            "mean": (lambda x: x - x.mean(0), "over the batch axis"),
+            "softmax": (lambda x: x.mean(1).softmax(0), "over the batch axis"),
+            "all": (lambda x: x / x.abs().max(), "over the batch axis"),
+            "first": (lambda x: x + x[:1], "over the batch axis"),
             "squeezed": (lambda x: x.mean(1).squeeze(), "squeeze"),
             "divided": (lambda x: x / len(x), "size of the batch"),
             "scalar": (lambda x: x.mean(), "one entry for each"),
@@ -331,6 +331,18 @@ def test_right_functions_pass_whatever_is_drawn(seed: int) -> None:
     ids = torch.randint(0, 2, (2, 2), generator=rng(seed))
     ids[0, 0] = 1 - ids[0, 1]
     checks.assert_causal(lambda ids: TABLE[ids].cumsum(1), ids, rng=rng(seed))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_two_entries_are_really_exchanged(seed: int) -> None:
+    """Of two entries there is one other order, and it is the one that is drawn."""
+    x = torch.randn(3, 2, 5, generator=rng(seed))
+    with pytest.raises(CheckFailure):
+        checks.assert_permutation_equivariant(lambda x: x.cumsum(1), x, rng=rng(seed))
+    with pytest.raises(CheckFailure):
+        checks.assert_permutation_invariant(lambda x: x[:, 0], x, rng=rng(seed))
+    checks.assert_permutation_equivariant(attend, x, rng=rng(seed))
+    checks.assert_permutation_invariant(lambda x: x.mean(1), x, rng=rng(seed))
 
 
 def test_inputs_that_cannot_show_anything_are_the_authors_mistake() -> None:
