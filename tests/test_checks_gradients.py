@@ -391,6 +391,54 @@ def test_parameters_have_gradients(
     expect(lambda: checks.assert_parameters_have_gradients(student, module, x, rng=rng(), names=names), words)
 
 
+class Forged(checks.ThisProcess):
+    """A side that answers with whatever it likes."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def gradients(self, function: Any, inputs: tuple[Any, ...], along: Any = None) -> Any:  # noqa: D102
+        return (self.answer,) * len(inputs)
+
+    def parameter_gradients(self, module: Any) -> Any:  # noqa: D102
+        return dict.fromkeys(("0.weight", 3, b"x"), self.answer)
+
+
+@pytest.mark.parametrize(
+    "answer", [None, "x", 1.0, [], torch.full((2,), math.nan), torch.zeros(4, 3, dtype=torch.complex64), object()]
+)
+def test_forged_gradients_fail(answer: Any) -> None:
+    """Whatever comes back in place of gradients ends in a CheckFailure."""
+    net = torch.nn.Sequential(torch.nn.Linear(4, 3)).double()
+    x, side = X.double(), Forged(answer)
+    for check in (
+        checks.assert_input_gradients,
+        checks.assert_has_gradient,
+        checks.assert_parameter_gradients,
+        checks.assert_parameters_have_gradients,
+    ):
+        with pytest.raises(CheckFailure):
+            check(side, net, x, rng=rng())
+    with pytest.raises(CheckFailure):
+        checks.assert_overfits(side, net, x, torch.arange(3))
+
+
+def test_a_gradient_of_another_shape_is_none() -> None:
+    """The gradient of an input has the shape of that input."""
+    expect(lambda: checks.assert_has_gradient(Forged(torch.ones(2)), lambda x: x, X, rng=rng()), "shape")
+
+
+@pytest.mark.parametrize("state", [None, [], {}, {"weight": 1}, {"weight": torch.ones(3, 4, dtype=torch.int64)}])
+def test_forged_weights_fail(state: Any) -> None:
+    """A module that hides its weights fails, and nothing else happens."""
+    net = torch.nn.Linear(4, 3).double()
+    net.state_dict = lambda: state  # type: ignore[method-assign, assignment]
+    with pytest.raises(CheckFailure):
+        checks.assert_parameter_gradients(HERE, net, X, rng=rng())
+    with pytest.raises(CheckFailure):
+        checks.assert_overfits(HERE, net, X.double(), torch.arange(3))
+
+
 def test_parameters_without_effect_may_have_no_gradient() -> None:
     """A gradient that is 0 by mathematics is allowed by name; it must be there and finite all the same."""
     names: dict[str, Any] = {}

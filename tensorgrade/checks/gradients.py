@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Unpack
 
@@ -207,8 +207,7 @@ def assert_parameter_gradients(
     along = _random_loss(module, arguments, rng)
     student.gradients(module, arguments, along)
     found = _named_gradients(student, module, names)
-    state = module.state_dict()
-    weights = {name: unpack_tensors((state.get(name),), "a parameter")[0].clone() for name in found}
+    weights = weights_of(module, found)
     for name, gradient in found.items():
 
         def result(weight: Tensor, name: str = name) -> object:
@@ -237,13 +236,15 @@ def assert_has_gradient(student: Side, f: Any, inputs: Inputs, *, rng: torch.Gen
         rng: draws the loss, a random combination of the result: the sum of a softmax, say, has no gradient.
 
     Raises:
-        CheckFailure: an input has no gradient, one that is 0 everywhere, or one that is not finite.
+        CheckFailure: an input has no gradient, one that is 0 everywhere, not finite, or of another shape.
     """
     arguments = as_tuple(inputs)
     found = student.gradients(f, arguments, _random_loss(f, arguments, rng))
     for index, value in enumerate(arguments):
         if _is_differentiable(value) and value.numel():
-            _require_nonzero(found[index], f"the gradient of argument {index + 1}", has_effect=True)
+            name = f"the gradient of argument {index + 1}"
+            _require_nonzero(found[index], name, has_effect=True)
+            assert_shape(found[index], value.shape, name=name)
 
 
 def assert_parameters_have_gradients(
@@ -277,6 +278,25 @@ def assert_parameters_have_gradients(
             _require_nonzero(gradient, _public_name(name, names), has_effect=name not in no_effect)
         except CheckFailure as failure:
             raise CheckFailure(f"{name!r:.200}: {failure.rationale}", failure.hint) from failure
+
+
+def weights_of(module: Any, names: Iterable[str]) -> dict[str, Tensor]:
+    """Copies of some parameters of a module, as its `state_dict` gives them.
+
+    Raises:
+        CheckFailure: there is no such dict, or a parameter in it is no floating point tensor.
+    """
+    state = module.state_dict()
+    hint = "The state_dict() of the module does not hold its parameters. Leave that method of nn.Module as it is."
+    if not isinstance(state, dict):
+        raise CheckFailure(f"state_dict: expected a dict, got {type(state).__name__}", hint)
+    weights = {}
+    for name in names:
+        (plain,) = unpack_tensors((state.get(name),), "a parameter")
+        if not plain.is_floating_point():
+            raise CheckFailure(f"state_dict: {name!r:.200} has dtype {plain.dtype}", hint)
+        weights[name] = plain.clone()
+    return weights
 
 
 def _named_gradients(student: Side, module: Any, names: Collection[str]) -> Mapping[str, object]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from tensorgrade.checks.closeness import assert_finite, assert_shape, unpack_tensors
+from tensorgrade.checks.gradients import weights_of
 from tensorgrade.checks.results import Inputs, as_tuple
 from tensorgrade.checks.sides import Side
 from tensorgrade.checks.values import is_plain, is_same
@@ -114,7 +115,7 @@ def assert_overfits(
     output is sent. It stops as soon as the loss is low enough.
 
     Args:
-        student: runs forward and backward passes, and copies weights.
+        student: runs forward and backward passes, and copies weights. It is left seeded with another number.
         module: in the mode it shall have: dropout makes this harder. Its weights are changed.
         inputs: of one call: the batch.
         targets: of the loss, such as class labels, shape (batch,).
@@ -141,7 +142,10 @@ def assert_overfits(
         student.gradients(module, arguments, along)
         found = student.parameter_gradients(module)
         if optimiser is None:
-            weights = _weights_of(module, found)
+            if not any(gradient is not None for gradient in found.values()):
+                hint = "No gradient reaches any parameter. Is the result detached?"
+                raise CheckFailure("no parameter has a gradient", hint)
+            weights = {name: weight.requires_grad_() for name, weight in weights_of(module, found).items()}
             optimiser = torch.optim.Adam(weights.values(), lr=recipe.lr)
         _set_gradients(weights, found)
         optimiser.step()
@@ -268,14 +272,6 @@ def _loss_and_gradient(output: object, targets: Tensor, loss: Loss) -> tuple[flo
         hint = "The loss cannot be computed from the output. Compare its shape and dtype with the task's text."
         raise CheckFailure(f"output {tuple(plain.shape)}, {plain.dtype}: {error}", hint) from error
     return value.item(), gradient
-
-
-def _weights_of(module: Any, found: Any) -> dict[str, Tensor]:
-    """Copies of the parameters that have a gradient, for the optimiser on this side."""
-    state = module.state_dict()
-    if not any(gradient is not None for gradient in found.values()):
-        raise CheckFailure("no parameter has a gradient", "No gradient reaches any parameter. Is the result detached?")
-    return {name: unpack_tensors((state.get(name),), "a parameter")[0].clone().requires_grad_() for name in found}
 
 
 def _set_gradients(weights: dict[str, Tensor], found: Any) -> None:

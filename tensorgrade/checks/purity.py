@@ -61,7 +61,7 @@ def assert_reproducible(student: Side, f: Function, inputs: Inputs = (), **close
     """Check that randomness comes from the global generators: the same seed gives the same result, another one another.
 
     Args:
-        student: seeds the generators where `f` runs.
+        student: seeds the generators where `f` runs; they are left seeded with another number.
         f: takes the inputs and returns one tensor. One with a seed of its own is checked with `assert_deterministic`.
         inputs: of one call.
         closeness: `rtol`, `atol` and `name`, see `Closeness`.
