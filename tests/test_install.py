@@ -142,7 +142,7 @@ def course(wheel: Path, tmp_path: Path) -> Course:
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a kernel with Jupyter and torch, but without tensorgrade: such as Colab's."""
-    names = ("ipykernel", "torch", "numpy", "pytest", "msgpack", "jinja2", "pip")
+    names = ("ipykernel", "torch", "torchmetrics", "numpy", "pytest", "msgpack", "jinja2", "pip")
     python = environment(tmp_path / "elsewhere", closure([Requirement(name) for name in names]))
     folder = tmp_path / "jupyter" / "kernels" / "elsewhere"
     folder.mkdir(parents=True)
@@ -196,6 +196,7 @@ def test_release_without_a_source_has_no_such_cell(tmp_path: Path) -> None:
 def test_dependencies_fit_colab() -> None:
     """Nothing that an install asks for replaces what an environment such as Colab's (end of 2025) runs on."""
     colab = {"numpy": "2.0.2", "pytest": "8.4.2", "torch": "2.9.0", "jinja2": "3.1.6", "msgpack": "1.1.2"}
+    colab["torchmetrics"] = "1.9.0"  # not in Colab: pip brings it, and what it needs of torch and NumPy is there
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     light = {found.name: found for found in map(Requirement, project["dependencies"])}
     assert set(light) == set(colab)

@@ -238,6 +238,47 @@ def test_seed_makes_a_call_repeatable(ask: Ask) -> None:
     assert not torch.equal(first, second)
 
 
+def test_arguments_after_a_call(ask: Ask) -> None:
+    """What a function does to its arguments in place is seen; the check's own tensors stay."""
+    student = ask("def f(x, items, n):\n    x += 1\n    items.append(n)\ndef g(x):\n    x = x + 1")
+    x = torch.zeros(2)
+    left, items, n = student.arguments_after(student.f, x, [1], 2)
+    assert (left.tolist(), items, n) == ([1.0, 1.0], [1, 2], 2)
+    assert student.arguments_after(student.g, x)[0].tolist() == x.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("library", ["random", "numpy", "torch"])
+def test_random_state_is_that_of_each_library(ask: Ask, library: str) -> None:
+    """A draw from one library's global generator changes its state and no other's; the same seed brings it back."""
+    student = ask(
+        "import random, numpy, torch\n"
+        "draw = {'random': random.random, 'numpy': numpy.random.rand, 'torch': lambda: torch.rand(1)}\n"
+        "def f(library):\n    draw[library]()\n"
+    )
+    student.seed(3)
+    before = student.random_state()
+    student.f(library)
+    after = student.random_state()
+    assert {name for name in before if after[name] != before[name]} == {library}
+    student.seed(3)
+    assert student.random_state() == before
+
+
+def test_cpu_seconds_count_work_and_no_sleep(ask: Ask) -> None:
+    """The CPU time of the student's side grows while it computes, not while it sleeps."""
+    student = ask(
+        "import time\ndef work(seconds):\n    end = time.process_time() + seconds\n"
+        "    while time.process_time() < end:\n        pass\n"
+    )
+    student.work(0.01)
+    begin = student.cpu_seconds()
+    student.work(0.2)
+    middle = student.cpu_seconds()
+    student["time"].sleep(0.2)
+    assert middle - begin >= 0.2
+    assert student.cpu_seconds() - middle < 0.1
+
+
 def test_a_name_of_ours_is_reached_by_item(ask: Ask) -> None:
     """A submission may define a function that is called like a method of the fixture."""
     assert ask("def gradients(x):\n    return x + 1")["gradients"](1) == 2

@@ -10,7 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from tensorgrade.checks import assert_close
+from tensorgrade.checks import (
+    assert_batch_independent,
+    assert_close,
+    assert_permutation_equivariant,
+    assert_permutation_invariant,
+)
 from tensorgrade.errors import CheckFailure, StudentError
 
 # float32 rounds at 6e-8; two layers of sums over 24 terms of size 1 agree to some 1e-6 in any order.
@@ -211,12 +216,9 @@ def test_order_of_the_context_does_not_matter(student, rng):
     """Reordering the context changes nothing; reordering the queries reorders the result."""
     x, context = torch.randn(2, 5, 12, generator=rng), torch.randn(2, 7, 12, generator=rng)
     heads = make_eval(student, "Heads", 12, 2)
-    straight = run(heads, x, context, shape=(2, 5, 12), name="Heads(x, context)")
-    order, turned = [3, 4, 5, 6, 0, 1, 2], [4, 2, 0, 1, 3]
-    moved = run(heads, x, context[:, order].contiguous(), shape=(2, 5, 12), name="Heads(x, context)")
-    assert_close(moved, straight, **FLOAT32, name="Heads with a reordered context")
-    moved = run(heads, x[:, turned].contiguous(), context, shape=(2, 5, 12), name="Heads(x, context)")
-    assert_close(moved, straight[:, turned], **FLOAT32, name="Heads with reordered queries")
+    options = {"rng": rng, "name": "Heads(x, context)", **FLOAT32}
+    assert_permutation_invariant(lambda context: heads(x, context), context, **options)
+    assert_permutation_equivariant(lambda x: heads(x, context), x, **options)
 
 
 @pytest.mark.task("heads")
@@ -299,12 +301,9 @@ def test_layer_learns(student, rng):
 @pytest.mark.task("layer")
 def test_layer_permutes_with_its_input(student, rng):
     """Without positions, reordered tokens give the same results in the new order."""
-    x = torch.randn(2, 7, 12, generator=rng)
-    order = [3, 6, 0, 2, 5, 1, 4]
     layer = make_eval(student, "EncoderLayer", 12, 2, 20, 0.1)
-    straight = run(layer, x, shape=(2, 7, 12), name="EncoderLayer(x)")
-    moved = run(layer, x[:, order].contiguous(), shape=(2, 7, 12), name="EncoderLayer(x)")
-    assert_close(moved, straight[:, order], **FLOAT32, name="EncoderLayer of reordered tokens")
+    x = torch.randn(2, 7, 12, generator=rng)
+    assert_permutation_equivariant(layer, x, rng=rng, name="EncoderLayer(x)", **FLOAT32)
 
 
 @pytest.mark.task("layer")
@@ -430,12 +429,8 @@ def test_pads_do_not_count(student, rng):
 def test_reviews_are_independent(student, rng):
     """In evaluation the logits of a review do not depend on the others in its batch."""
     model = make_eval(student, "ReviewTransformer", 23, 12, 2, 1, 2, 20)
-    ids, lengths = review_batch(rng, 23, [5, 8, 3, 8], 8)
-    together = run(model, ids, lengths, shape=(4, 2), name="ReviewTransformer(ids, lengths)")
-    for row in range(4):
-        one = slice(row, row + 1)
-        alone = run(model, ids[one], lengths[one], shape=(1, 2), name="ReviewTransformer of one review")
-        assert_close(together[one], alone, **FLOAT32, name="logits of a review in a batch")
+    batch = review_batch(rng, 23, [5, 8, 3, 8], 8)
+    assert_batch_independent(model, batch, rng=rng, name="ReviewTransformer(ids, lengths)", **FLOAT32)
 
 
 @pytest.mark.task("reviews")

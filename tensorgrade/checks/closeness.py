@@ -63,6 +63,92 @@ def assert_shape(actual: object, shape: Sequence[int], *, name: str = "the resul
     _check_shape(_as_tensor(actual, name), tuple(shape), name)
 
 
+def assert_dtype(actual: object, dtype: torch.dtype, *, name: str = "the result") -> None:
+    """Check that a returned value is a tensor of exactly the given dtype.
+
+    Args:
+        actual: from the submission, anything.
+        dtype: the expected one. Students read it in the hint, so it must not be a secret.
+        name: what the task calls the value.
+
+    Raises:
+        CheckFailure: it is not a tensor, or its dtype differs.
+    """
+    got = _as_tensor(actual, name).dtype
+    if got != dtype:
+        text = f"{name}: expected dtype {str(dtype).removeprefix('torch.')}, got {str(got).removeprefix('torch.')}."
+        _fail(text, f"{text} A result should keep the precision of its inputs, unless the task says otherwise.")
+
+
+def assert_finite(actual: object, *, name: str = "the result") -> None:
+    """Check that a returned value is a tensor without NaN and infinity.
+
+    Args:
+        actual: from the submission, anything; any shape, an empty one and integers are finite.
+        name: what the task calls the value.
+
+    Raises:
+        CheckFailure: it is not a tensor, or a value is NaN or infinite. The rationale names the first index.
+    """
+    plain = _as_tensor(actual, name)
+    odd = ~plain.isfinite()
+    if odd.any():
+        text = f"{_count(odd)} values of {name} are NaN or infinite"
+        first = tuple(odd.nonzero()[0].tolist())
+        hint = "Look for a division by 0, a log of 0, an exp of a large number, or a row in which everything is masked."
+        _fail(f"{text}; the first at index {first}: {_show(plain[first])}", f"{text}. {hint}")
+
+
+def relative_error(a: Tensor, b: Tensor) -> float:
+    """The largest relative error of two tensors: max of ``|a - b| / max(1e-8, |a| + |b|)`` over the elements.
+
+    It lies between 0 and 1, is 1 where only one of the two is 0, 0 for tensors without elements, and NaN if an
+    element is NaN. For gradients in float64 that agree it is below 1e-6; below 1e-2 somewhere means a mistake.
+
+    Args:
+        a: any shape, floating point or integer.
+        b: the same shape.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    Source: Stanford CS231n, notes on neural networks 3, "Gradient checks", and `rel_error` of its assignments.
+    """
+    if a.shape != b.shape:
+        raise ValueError(f"relative_error: expected equal shapes, got {tuple(a.shape)} and {tuple(b.shape)}")
+    if a.numel() == 0:
+        return 0.0
+    a, b = a.detach().cpu().double(), b.detach().cpu().double()
+    return ((a - b).abs() / (a.abs() + b.abs()).clamp(min=1e-8)).max().item()
+
+
+def assert_relative_error(actual: object, expected: Tensor, *, limit: float = 1e-6, name: str = "the result") -> None:
+    """Check that the `relative_error` of a returned value is at most a limit, in every element.
+
+    Harder than `assert_close` on elements near 0, where the rounding of one float32 operation can already be a
+    relative error of 1: compare in float64, or values that are well away from 0.
+
+    Args:
+        actual: from the submission, anything.
+        expected: the reference value, any shape.
+        limit: allowed relative error (no unit). 1e-6 fits float64; 1e-3 float32 values that are not near 0.
+        name: what the task calls the value.
+
+    Raises:
+        CheckFailure: not a tensor, another shape or kind of dtype, NaN, infinity, or an element above the limit.
+
+    Source: see `relative_error`.
+    """
+    given = _as_tensor(actual, name)
+    _check_shape(given, tuple(expected.shape), name)
+    _check_dtype(given, expected, name)
+    assert_finite(given, name=name)
+    error = relative_error(given, expected)
+    if not error <= limit:
+        text = f"{name}: the relative error is too large"
+        _fail(f"{text}: {error:.3g}, expected at most {limit:g}", f"{text}, above {limit:g}.")
+
+
 def assert_close(
     actual: object,
     expected: Tensor,

@@ -11,6 +11,9 @@ request                                      value
 ``("gradients", function, inputs, along)``   the gradient of each input, or None
 ``("parameter_gradients", module)``          by name, the gradient of each parameter, or None
 ``("copy_weights", module, weights)``        what does not fit: missing, unknown and differing names
+``("arguments_after", function, args)``      the arguments, after a call with them
+``("random_state",)``                        by library, a hash of its global generator's state
+``("cpu_seconds",)``                         the CPU time of the process, in seconds
 ``("outline", cells)``                       what `outline.read_outline` finds in those sources
 ===========================================  ======================================================
 """
@@ -18,6 +21,7 @@ request                                      value
 from __future__ import annotations
 
 import random
+import time
 import types
 from typing import Any
 
@@ -61,22 +65,34 @@ class Responder:
                 value = function(*args, **kwargs)
             case ("load", str(name), str(source)):
                 value = _load(name, source)
-            case ("gradients", function, tuple(inputs), along):
-                value = operations.gradients(function, inputs, along)
-            case ("parameter_gradients", module):
-                value = operations.parameter_gradients(module)
-            case ("copy_weights", module, dict(weights)):
-                value = operations.copy_weights(module, weights)
             case ("outline", list(cells)):
                 value = read_outline(cells)
-            case _:
-                raise ValueError("unknown request")
+            case other:
+                value = _operate(other)
         return self._objects.sendable(value)
 
     def _get(self, name: str) -> Any:
         if name not in self._namespace:
             raise NameError(f"name {name!r} is not defined")
         return self._namespace[name]
+
+
+def _operate(request: Any) -> Any:
+    """The answer to what is asked beside calling an object."""
+    match request:
+        case ("gradients", function, tuple(inputs), along):
+            return operations.gradients(function, inputs, along)
+        case ("parameter_gradients", module):
+            return operations.parameter_gradients(module)
+        case ("copy_weights", module, dict(weights)):
+            return operations.copy_weights(module, weights)
+        case ("arguments_after", function, tuple(args)):
+            return operations.arguments_after(function, args)
+        case ("random_state",):
+            return operations.random_state()
+        case ("cpu_seconds",):
+            return time.process_time()
+    raise ValueError("unknown request")
 
 
 def seed(number: int) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import random
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -82,3 +85,21 @@ def copy_weights(module: Any, weights: dict[str, Any]) -> dict[str, Any]:
             for name, value in weights.items():
                 own[name].copy_(value)
     return found
+
+
+def arguments_after(function: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Call a function, and give its arguments as it has left them."""
+    function(*args)
+    return args
+
+
+def random_state() -> dict[str, str]:
+    """By library, a hash of the state of its global generator."""
+    states = {
+        "random": repr(random.getstate()).encode(),
+        "numpy": repr(
+            [part.tolist() if isinstance(part, np.ndarray) else part for part in np.random.get_state()]
+        ).encode(),
+        "torch": torch.get_rng_state().numpy().tobytes(),
+    }
+    return {name: hashlib.sha256(state).hexdigest() for name, state in states.items()}

@@ -88,6 +88,34 @@ class Student:
                 return
         raise CheckFailure("copy_weights: the student's side gave an odd answer")
 
+    def arguments_after(self, function: StudentObject, *inputs: Any) -> tuple[Any, ...]:
+        """Call a function of the student's, and give its arguments as it has left them.
+
+        Raises:
+            CheckFailure: what comes back is not as many values.
+        """
+        found = self._session.ask(("arguments_after", function, inputs))
+        if not isinstance(found, tuple) or len(found) != len(inputs):
+            raise CheckFailure(f"arguments_after: expected a tuple of {len(inputs)}, got {type(found).__name__}")
+        return found
+
+    def random_state(self) -> dict[str, str]:
+        """By library (random, numpy, torch), a hash of the state of its global generator on the student's side."""
+        found = self._session.ask(("random_state",))
+        if not isinstance(found, dict):
+            raise CheckFailure(f"random_state: expected a dict, got {type(found).__name__}")
+        return found
+
+    def cpu_seconds(self) -> float:
+        """The CPU time that the student's process has used so far, as it says itself.
+
+        The budget of a check is kept from outside: a process that lies about this gains nothing by it.
+        """
+        found = self._session.ask(("cpu_seconds",))
+        if type(found) is not float:
+            raise CheckFailure(f"cpu_seconds: expected a float, got {type(found).__name__}")
+        return found
+
     def load(self, name: str) -> Any:
         """The module ``worker/<name>.py`` of the grader, loaded beside the student's code.
 
