@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 
 from tensorgrade.course import Assignment, Course, Submission
 from tensorgrade.errors import GraderError, UsageError
@@ -97,6 +98,26 @@ def test_grades_are_the_same_on_every_run(tiny: Assignment, template: Template) 
     other = [c.seed for c in Grader(tiny, template).grade(submission).checks]
     assert seeds[0] == seeds[1] != other
     assert len(set(seeds[0])) == len(seeds[0])
+
+
+def test_checks_compute_on_one_thread(tiny: Assignment, template: Template) -> None:
+    """A grade costs as much beside others as alone; the process that grades has its threads back afterwards."""
+    hide(
+        tiny,
+        """
+        @pytest.mark.task("double")
+        def test_threads(student, metrics):
+            \"\"\"It counts threads.\"\"\"
+            metrics["threads"] = torch.get_num_threads()
+        """,
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        report = Grader(tiny, template).grade(submit(tiny, RIGHT))
+        assert (by_name(report)["test_threads"].metrics, torch.get_num_threads()) == ({"threads": 1.0}, 3)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_secret_is_for_its_owner_only(course: Course) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+import torch
 
 from tensorgrade.errors import GraderError
 from tensorgrade.grading.plugin import GraderPlugin
@@ -43,7 +44,7 @@ def run_checks(files: tuple[Path, ...], plugin: GraderPlugin) -> None:
     """
     folder = files[0].parent
     arguments = [*OPTIONS, f"--rootdir={folder}", *map(str, files)]
-    with _leaving_no_trace(folder):
+    with _leaving_no_trace(folder), _one_thread():
         code = pytest.main(arguments, plugins=[plugin])
     if plugin.failure is not None:
         raise plugin.failure
@@ -56,6 +57,17 @@ def run_checks(files: tuple[Path, ...], plugin: GraderPlugin) -> None:
     missing = sorted(set(plugin.planned) - set(plugin.records))
     if missing:
         raise GraderError(f"graders/{folder.name}: no verdict on {missing[0]}")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute as the worker does: where several gradings share a machine, threads wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
