@@ -18,6 +18,7 @@ from tensorgrade.cli.doctor import doctor
 from tensorgrade.cli.feedback import feedback
 from tensorgrade.cli.grade import grade
 from tensorgrade.cli.interrupts import Interrupts
+from tensorgrade.cli.lint import lint
 from tensorgrade.cli.preview import preview
 from tensorgrade.cli.prove import prove
 from tensorgrade.cli.release import release
@@ -73,6 +74,7 @@ def commands() -> None:
     \b
     In a course directory:
       tensorgrade doctor                what this machine can enforce
+      tensorgrade lint                  find what does not fit together
       tensorgrade preview attention     see what students will see
       tensorgrade prove attention       show that the grader can be trusted
       tensorgrade release attention     make the student version
@@ -81,5 +83,5 @@ def commands() -> None:
     """
 
 
-for _command in (doctor, preview, prove, release, grade, feedback, award):
+for _command in (doctor, lint, preview, prove, release, grade, feedback, award):
     commands.add_command(_command)

@@ -43,9 +43,7 @@ def run_checks(files: tuple[Path, ...], plugin: GraderPlugin) -> None:
         PlatformError: what ended the run early.
     """
     folder = files[0].parent
-    arguments = [*OPTIONS, f"--rootdir={folder}", *map(str, files)]
-    with _leaving_no_trace(folder), _one_thread():
-        code = pytest.main(arguments, plugins=[plugin])
+    code = _run_pytest(files, plugin)
     if plugin.failure is not None:
         raise plugin.failure
     if code == pytest.ExitCode.INTERRUPTED and not plugin.problems:
@@ -57,6 +55,18 @@ def run_checks(files: tuple[Path, ...], plugin: GraderPlugin) -> None:
     missing = sorted(set(plugin.planned) - set(plugin.records))
     if missing:
         raise GraderError(f"graders/{folder.name}: no verdict on {missing[0]}")
+
+
+def plan_checks(files: tuple[Path, ...], plugin: GraderPlugin) -> None:
+    """Collect the checks and run none; what is wrong with how they are written is in ``plugin.problems``."""
+    _run_pytest(files, plugin, "--collect-only")
+
+
+def _run_pytest(files: tuple[Path, ...], plugin: GraderPlugin, *options: str) -> int | pytest.ExitCode:
+    folder = files[0].parent
+    arguments = [*OPTIONS, *options, f"--rootdir={folder}", *map(str, files)]
+    with _leaving_no_trace(folder), _one_thread():
+        return pytest.main(arguments, plugins=[plugin])
 
 
 @contextmanager
