@@ -52,7 +52,7 @@ class WrongAnswer:
     Attributes:
         name: unique, in snake_case.
         cause: a label of `CAUSES`.
-        also: other labels that a tutor would accept as a hint.
+        also: other labels whose hint is true and leads nobody astray, though it does not name the cause.
         actual: the wrong answer.
         expected: the reference, from the right code.
         facts: what a grader's author would say about the task. sizes: named sizes; dim: the axis that

@@ -114,7 +114,7 @@ def overlap_of_boxes_apart(rng: Generator) -> Pair:
 @wrong("arguments_swapped")
 def precision_is_recall(rng: Generator) -> Pair:
     """Predictions and labels are exchanged: it is the recall."""
-    predicted, labels = draw_labels(rng)
+    predicted, labels = draw_labels(rng, 57)
     inputs = {"predicted": predicted, "labels": labels}
     actual = precision_of_classes(labels, predicted)
     return pair(actual, precision_of_classes(**inputs), inputs=inputs, reference=precision_of_classes)

@@ -126,7 +126,7 @@ def heads_without_output_bias(rng: Generator) -> Pair:
     return pair(found @ weights["output"].T, heads(x, x, weights))
 
 
-@wrong("mask_ignored", "argument_ignored")
+@wrong("mask_ignored", "argument_ignored", "some_rows")
 def heads_mask_ignored(rng: Generator) -> Pair:
     """The mask is accepted and forgotten."""
     x, weights = draw_normal(rng, 2, 6, 12), draw_weights(rng, 12)
@@ -143,7 +143,7 @@ def heads_mask_of_the_first(rng: Generator) -> Pair:
     return pair(heads(x, x, weights, allow=allow[:1]), heads(x, x, weights, allow=allow), sizes={"B": 4, "L": 6})
 
 
-@wrong("mask_off_by_one")
+@wrong("mask_off_by_one", "some_rows")
 def heads_see_the_next_token(rng: Generator) -> Pair:
     """The causal mask allows the next token as well."""
     x, weights = draw_normal(rng, 2, 6, 12), draw_weights(rng, 12)

@@ -50,7 +50,7 @@ def mask_future_as_float(rng: Generator) -> Pair:
     return pair(torch.zeros(7, 7).masked_fill(~right, -math.inf), right)
 
 
-@wrong("mask_off_by_one")
+@wrong("mask_off_by_one", "rolled")
 def mask_future_includes_next(rng: Generator) -> Pair:
     """The next token may be seen as well."""
     return pair(torch.ones(9, 9, dtype=torch.bool).tril(1), mask_future(9))
@@ -68,7 +68,7 @@ def mask_future_transposed(rng: Generator) -> Pair:
     return pair(torch.ones(7, 7, dtype=torch.bool).triu(), mask_future(7), sizes={"L": 7})
 
 
-@wrong("mask_off_by_one")
+@wrong("mask_off_by_one", "rolled")
 def mask_future_without_self(rng: Generator) -> Pair:
     """A position may not look at itself."""
     return pair(torch.ones(7, 7, dtype=torch.bool).tril(-1), mask_future(7), sizes={"L": 7})
@@ -94,7 +94,7 @@ def mask_band_of_radius_one(rng: Generator) -> Pair:
     return pair(distance(11).abs() <= 1, mask_band(11, 4), inputs=inputs, reference=mask_band)
 
 
-@wrong("none")
+@wrong("none", "some_rows")
 def mask_band_past_only(rng: Generator) -> Pair:
     """The band looks back only."""
     gap = distance(9)
@@ -137,7 +137,7 @@ def mask_pads_inverted(rng: Generator) -> Pair:
     return pair(actual, mask_pads(LENGTHS, 7), inputs={"lengths": LENGTHS, "length": 7}, reference=mask_pads)
 
 
-@wrong("mask_off_by_one")
+@wrong("mask_off_by_one", "rolled")
 def mask_pads_off_by_one(rng: Generator) -> Pair:
     """The first pad counts as a real token."""
     actual = (torch.arange(7) <= LENGTHS[:, None])[:, None, :]
@@ -164,7 +164,7 @@ def mask_pads_up_to_longest(rng: Generator) -> Pair:
     return pair(actual, mask_pads(LENGTHS, 9), sizes={"B": 4, "L": 9})
 
 
-@wrong("constant")
+@wrong("constant", "some_rows")
 def positions_all_alike(rng: Generator) -> Pair:
     """Every row is the first one."""
     right = wave_positions(11, 6)
@@ -184,7 +184,7 @@ def positions_in_halves(rng: Generator) -> Pair:
     return pair(torch.cat([angle.sin(), angle.cos()], dim=1), wave_positions(9, 8))
 
 
-@wrong("none")
+@wrong("none", "some_rows")
 def positions_odd_rounded_up(rng: Generator) -> Pair:
     """An odd width is computed with the next even one and cut."""
     return pair(
@@ -192,7 +192,7 @@ def positions_odd_rounded_up(rng: Generator) -> Pair:
     )
 
 
-@wrong("known_mistake")
+@wrong("known_mistake", "some_rows")
 def positions_wrong_base(rng: Generator) -> Pair:
     """The base is 1000 instead of 10000."""
     sines_first = wave_positions(14, 6)[:, [0, 2, 4, 1, 3, 5]]
@@ -203,7 +203,7 @@ def positions_wrong_base(rng: Generator) -> Pair:
     return pair(wave_positions(14, 6, 1000.0), wave_positions(14, 6), mistakes=mistakes)
 
 
-@wrong("none")
+@wrong("none", "some_rows")
 def positions_wrong_exponent(rng: Generator) -> Pair:
     """The exponent is i / d instead of 2i / d."""
     column = torch.arange(10)
