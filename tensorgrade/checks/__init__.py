@@ -1,5 +1,6 @@
 """The words a grader author uses about tensors."""
 
 from tensorgrade.checks.closeness import assert_close, assert_shape, unpack_tensors
+from tensorgrade.checks.diagnosis import Facts
 
-__all__ = ["assert_close", "assert_shape", "unpack_tensors"]
+__all__ = ["Facts", "assert_close", "assert_shape", "unpack_tensors"]
