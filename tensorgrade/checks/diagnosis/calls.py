@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from tensorgrade.checks.diagnosis.case import Case, Cause, Diagnosis, Guess, guess
+from tensorgrade.checks.diagnosis.case import Case, Cause, Diagnosis, Guess, compute, guess
 
 ACCUMULATES = (
     "The value of an earlier call is added to this one. Where is it set back to zero? Reread: `zero_grad`, and how "
@@ -29,18 +29,20 @@ DIFFERS = (
 def known_mistakes(case: Case) -> Iterator[Guess]:
     """The mistakes that the author wrote down."""
     for hint, value in case.facts.mistakes.items():
-        wrong = value if isinstance(value, Tensor) else value(**case.facts.inputs)
-        yield guess(wrong, Cause.KNOWN_MISTAKE, hint)
+        wrong = value if isinstance(value, Tensor) else compute(value, case.facts.inputs)
+        if wrong is not None:
+            yield guess(wrong, Cause.KNOWN_MISTAKE, hint)
 
 
 def earlier_calls(case: Case) -> Iterator[Guess | Diagnosis]:
     """What the call before left behind, and what the same call gives again."""
     earlier, again = case.facts.earlier, case.facts.again
-    if earlier is not None:
+    # Both come from the submission: a subclass of Tensor may bring its own methods.
+    if type(earlier) is Tensor:
         earlier = earlier.detach().cpu().double()
         yield guess(case.expected + earlier, Cause.ACCUMULATES, ACCUMULATES)
         yield guess(earlier, Cause.STATEFUL, STALE)
-    if again is None:
+    if type(again) is not Tensor:
         return
     if again.shape != case.actual.shape:
         yield Diagnosis(Cause.STATEFUL, DIFFERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -137,6 +138,18 @@ class Case:
         return bool(((self.expected == 0) | (self.expected == 1)).all())
 
     @cached_property
+    def digits_of_a_place(self) -> float | None:
+        """For whole numbers, to how many digits one place of the value agrees by luck; None for others."""
+        finite = self.expected[self.expected.isfinite()]
+        if (finite != finite.round()).any() or (self.actual != self.actual.round()).any():
+            return None
+        kinds = torch.unique(finite[: 4 * SAMPLE]).numel()
+        if self.is_binary and self.expected.dim() and (self.expected.sum(-1) == 1).all():
+            # A row of a one-hot table is one choice among its columns.
+            return math.log10(self.expected.shape[-1]) / self.expected.shape[-1]
+        return math.log10(max(kinds, 1))
+
+    @cached_property
     def out(self) -> Tensor:
         """Where the actual value is wrong: bool, shape of both."""
         return ~self.near(self.actual, self.expected)
@@ -164,14 +177,7 @@ class Case:
 
     def recompute(self, **altered: object) -> Tensor | None:
         """What the reference gives for altered inputs, in float64; None if it cannot."""
-        if self.facts.reference is None:
-            return None
-        try:
-            value: object = self.facts.reference(**{**self.facts.inputs, **altered})
-        # It was not written for such inputs: then there is no such hypothesis.
-        except Exception:
-            return None
-        return value.detach().to("cpu", torch.float64) if isinstance(value, Tensor) else None
+        return compute(self.facts.reference, {**self.facts.inputs, **altered})
 
     @cached_property
     def is_reproducible(self) -> bool:
@@ -214,7 +220,10 @@ class Case:
 
     def _digits(self, value: Tensor, fitted: int) -> float:
         if self.is_binary:
-            return DIGITS_OF_A_BOOL * self.actual.numel() if int(self.out.sum()) > 1 else 0.0
+            each = self.digits_of_a_place or DIGITS_OF_A_BOOL
+            return each * self.actual.numel() if int(self.out.sum()) > 1 else 0.0
+        if self.digits_of_a_place is not None and self.rtol == self.atol == 0:
+            return self.digits_of_a_place * (int(self.out.sum()) - fitted)
         wrong, aim, got = self.actual[self.out], self.expected[self.out], value[self.out]
         finite = wrong.isfinite() & aim.isfinite() & got.isfinite()
         odd = DIGITS_OF_A_BOOL * int((~finite).sum())
@@ -232,3 +241,15 @@ class Case:
 def _largest(values: Tensor) -> float:
     finite = values[values.isfinite()]
     return finite.abs().max().item() if finite.numel() else 0.0
+
+
+def compute(function: Callable[..., Tensor] | None, arguments: Mapping[str, object]) -> Tensor | None:
+    """What a function of the author gives, in float64; None if there is none, or it cannot."""
+    if function is None:
+        return None
+    try:
+        value: object = function(**arguments)
+    # It was not written for such arguments: then there is no such hypothesis.
+    except Exception:
+        return None
+    return value.detach().to("cpu", torch.float64) if isinstance(value, Tensor) else None

@@ -145,11 +145,12 @@ def _weights(case: Case, allowed: Tensor) -> Iterator[Guess | Diagnosis]:
         again = held / weights.clamp(min=1e-30)
         whole = ((sums - 1).abs() < 1e-4)[used].all()
         leaked = actual.masked_fill(allowed, 0.0).sum(axis)[used]
+        is_whole = bool((actual > 0).all()) and whole
+        if is_whole and (leaked > 1e-4).any() and case.near(again, expected, times=10.0)[allowed].all():
+            yield Diagnosis(Cause.MASK_IGNORED, IGNORED)
         support = actual > 0
         if whole and any(torch.equal(flags, support) for _, flags in shifted_masks(allowed)):
             yield Diagnosis(Cause.MASK_OFF_BY_ONE, SHIFTED.format(axis))
-        if whole and (leaked > 1e-4).any() and case.near(again, expected, times=10.0)[allowed].all():
-            yield Diagnosis(Cause.MASK_IGNORED, IGNORED)
 
 
 def _other_counts(case: Case, mask: Tensor) -> Iterator[Guess]:

@@ -15,7 +15,7 @@ NORM = "The values are normalised along axis {}, they should be along axis {}. R
 
 def wrong_softmax_axis(case: Case) -> Iterator[Diagnosis]:
     """The value (or its exponential) is a distribution along another axis than it should be."""
-    if case.expected.dim() < 2 or case.is_right:
+    if case.expected.dim() < 2 or case.is_right or case.is_binary:
         return
     for expected, actual in ((case.expected, case.actual), (case.expected.exp(), case.actual.exp())):
         if not _is_positive(expected) or not _is_positive(actual):
@@ -48,7 +48,7 @@ def _sums_to_one(values: Tensor, axis: int) -> bool:
 
 def wrong_norm_axis(case: Case) -> Iterator[Diagnosis]:
     """The value has mean 0 and variance 1, or length 1, along another axis than it should."""
-    if case.expected.dim() < 2 or case.is_right:
+    if case.expected.dim() < 2 or case.is_right or case.is_binary:
         return
     for expected, actual in _without_scale_and_shift(case):
         for measure in (_is_standardised, _has_length_one):
