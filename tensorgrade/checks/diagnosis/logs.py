@@ -29,11 +29,10 @@ FUNCTIONS: tuple[tuple[Callable[[Tensor], Tensor], str], ...] = (
 
 
 def logs_and_exponentials(case: Case) -> Iterator[Guess]:
-    """One function more or less than in the formula, and a factor inside a softmax."""
+    """One function more or less than in the formula."""
     for function, words in FUNCTIONS:
         yield guess(function(case.expected), Cause.LOG_OR_EXP, f"{words} {REREAD}")
     yield from _one_softmax_more_or_less(case)
-    yield from _scaled_scores(case)
 
 
 def _one_softmax_more_or_less(case: Case) -> Iterator[Guess]:
@@ -52,7 +51,7 @@ def _one_softmax_more_or_less(case: Case) -> Iterator[Guess]:
                 yield guess(logarithms + constant, Cause.LOG_OR_EXP, words, fitted=constant.numel())
 
 
-def _scaled_scores(case: Case) -> Iterator[Guess]:
+def scaled_scores(case: Case) -> Iterator[Guess]:
     """Softmax of scores times a factor: the logarithms of both stand in that ratio, slice by slice."""
     for axis in range(case.expected.dim()):
         if case.expected.shape[axis] < 2:

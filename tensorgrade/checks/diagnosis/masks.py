@@ -26,6 +26,8 @@ SOFT = (
 
 def expected_masks(case: Case) -> Iterator[Guess]:
     """The value is itself a mask, or is 0 and -inf: inverted, transposed, off by one."""
+    if case.facts.mask is not None:
+        return  # then it is an input
     low = _low_value(case.expected)
     if low is None or _is_one_hot(case.expected):
         return

@@ -10,8 +10,8 @@ from tensorgrade.checks.diagnosis.case import Case, Cause, Diagnosis
 from tensorgrade.checks.diagnosis.masks import the_mask
 
 ZERO = (
-    "All values are 0 or False. If this is a gradient, it does not reach you: is a tensor detached or copied? "
-    "Reread: detach, `.data` and no_grad; or is a result never written?"
+    "All values are 0 or False. Is a result never written, or, if this is a gradient, a tensor detached or copied? "
+    "Reread: detach, `.data` and no_grad."
 )
 BLIND = "Only the rows in which the mask allows nothing are wrong. Reread: the softmax of a row that is all -inf."
 MOST_NAMED = 3

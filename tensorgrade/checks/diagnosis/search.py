@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
 
 import torch
@@ -13,7 +14,7 @@ from tensorgrade.checks.diagnosis.axes import moved_values
 from tensorgrade.checks.diagnosis.calls import earlier_calls, known_mistakes
 from tensorgrade.checks.diagnosis.case import NO_FACTS, Case, Diagnosis, Facts, Guess
 from tensorgrade.checks.diagnosis.epsilons import moved_epsilons
-from tensorgrade.checks.diagnosis.logs import logs_and_exponentials
+from tensorgrade.checks.diagnosis.logs import logs_and_exponentials, scaled_scores
 from tensorgrade.checks.diagnosis.masked_inputs import altered_masks
 from tensorgrade.checks.diagnosis.masks import expected_masks, masked_values
 from tensorgrade.checks.diagnosis.norms import wrong_norm_axis, wrong_softmax_axis
@@ -30,6 +31,7 @@ Hypotheses = Callable[[Case], Iterator[Guess | Diagnosis]]
 FAMILIES: tuple[Hypotheses, ...] = (
     known_mistakes,
     earlier_calls,
+    altered_masks,
     zero_values,
     lost_digits,
     altered_numbers,
@@ -37,7 +39,7 @@ FAMILIES: tuple[Hypotheses, ...] = (
     expected_masks,
     moved_values,
     masked_values,
-    altered_masks,
+    scaled_scores,
     altered_tensors,
     moved_epsilons,
     wrong_softmax_axis,
@@ -96,13 +98,14 @@ def _first(actual: Tensor, expected: Tensor, facts: Facts, tolerances: tuple[flo
     wide = (actual.double(), expected.double())
     case = Case(*wide, facts, *tolerances)
     if actual.shape != expected.shape:
-        return diagnose_shape(case)
+        with _quietly():
+            return diagnose_shape(case)
     dtype = diagnose_dtype(actual, expected, case)
     if dtype is not None:
         return dtype
     cost = expected.numel() + sum(x.numel() for x in facts.inputs.values() if isinstance(x, Tensor))
     most = max(FEWEST, min(MOST, WORK // max(cost, 1)))
-    with torch.random.fork_rng(devices=[]):
+    with _quietly():
         families = _families_for(case)
         for found in islice(chain.from_iterable(_attempt(family, case) for family in families), most):
             if isinstance(found, Diagnosis):
@@ -110,6 +113,18 @@ def _first(actual: Tensor, expected: Tensor, facts: Facts, tolerances: tuple[flo
             if case.explains(found.value, found.fitted):
                 return found.diagnosis
     return None
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Leave torch's generator as it was, and use one thread: for small tensors a second costs more than it does."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _families_for(case: Case) -> tuple[Hypotheses, ...]:

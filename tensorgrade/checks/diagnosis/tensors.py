@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tensorgrade.checks.diagnosis.axes import name_axes
 from tensorgrade.checks.diagnosis.case import Case, Cause, Guess, guess
-from tensorgrade.checks.diagnosis.scales import sizes_of
+from tensorgrade.checks.diagnosis.scales import Factor, factors_of, sizes_of
 
 MOST_FACTORS = 48
 LEFT_OUT = "`{}` has no effect on your result. Reread: where `{}` enters the computation."
@@ -118,18 +118,27 @@ def _scaled(case: Case, tensors: dict[str, Tensor]) -> Iterator[Guess]:
                 f"`{name}`, or what is computed from it, enters with the wrong sign. Reread: the signs in the formula."
             )
             yield guess(value, Cause.SIGN, text)
-        for factor in _factors(case):
+        for factor, words in _factors(case):
             value = case.recompute(**{name: factor * tensor})
             if value is not None:
-                text = f"What is computed from `{name}` is off by one factor before it goes on. "
+                text = f"What is computed from `{name}` is off by {words} before it goes on. "
                 hint = f"{text}Reread: by what the formula divides, and its square roots."
                 yield guess(value, Cause.FACTOR, hint, fitted=1)
+                if value.shape == tensor.shape:  # a gradient has the factor of its input once more
+                    yield guess(factor * value, Cause.FACTOR, hint, fitted=1)
 
 
-def _factors(case: Case) -> list[float]:
+def _factors(case: Case) -> list[tuple[float, str]]:
+    """Factors that a formula may lack or have too many, with the name of those that have one."""
     sizes = {size.value for size in sizes_of(case)[:12] if 1 < size.value <= 4096} | {1}
     roots = {math.sqrt(a / b) for a in sizes for b in sizes if a != b}
-    wanted = [2.0, 0.5, *sorted(roots, key=lambda root: abs(math.log(root)))]
-    return (
-        wanted[:MOST_FACTORS] + [float(size) for size in sizes if size > 2] + [1 / size for size in sizes if size > 2]
-    )
+    wanted = [2.0, 0.5, *sorted(roots, key=lambda root: abs(math.log(root)))][:MOST_FACTORS]
+    wanted += [float(size) for size in sizes if size > 2] + [1 / size for size in sizes if size > 2]
+    named = [factor for factor in factors_of(case) if factor.cause is Cause.FACTOR]
+    return [(value, _name(value, named)) for value in wanted]
+
+
+def _name(value: float, named: list[Factor]) -> str:
+    words = (factor.words for factor in named if math.isclose(factor.value, value, rel_tol=1e-9))
+    found = next(words, None)
+    return f"the factor {found}" if found else "one factor"

@@ -27,6 +27,10 @@ DIGITS_LOST = (
     "The result loses its digits where the inputs are large. "
     "Reread: the stable form (log_softmax, logsumexp, the mean subtracted before squaring)."
 )
+WHERE_LARGE = (
+    "The result is right for small inputs and wrong only where they are large. "
+    "Reread: what large numbers do to your computation; is a constant such as -10000 or a clamp enough?"
+)
 BOUNDED = (
     "A small number inside the logarithm bounds the result, so that large losses are wrong. "
     "Reread: log_softmax, logsumexp, logsigmoid."
@@ -115,6 +119,23 @@ def unstable_values(case: Case) -> Iterator[Guess | Diagnosis]:
     for tensor in case.facts.inputs.values():
         if isinstance(tensor, Tensor) and tensor.is_floating_point() and _has_a_large_offset(tensor):
             yield Diagnosis(Cause.UNSTABLE, DIGITS_LOST)
+        if isinstance(tensor, Tensor) and tensor.is_floating_point() and _is_wrong_where_large(case.out, tensor):
+            yield Diagnosis(Cause.UNSTABLE, WHERE_LARGE)
+
+
+def _is_wrong_where_large(out: Tensor, tensor: Tensor) -> bool:
+    """Whether the wrong slices are those in which an input is large, by far larger than in the right ones."""
+    if not out.dim() or tensor.dim() < out.dim() or tensor.shape[0] != out.shape[0] or not tensor.numel():
+        return False
+    axis = max(out.dim() - 2, 0)
+    if tensor.shape[axis] != out.shape[axis]:
+        return False
+    wrong = wrong_slices(out, axis)
+    others = tuple(other for other in range(tensor.dim()) if other != axis)
+    size = tensor.abs().amax(others) if others else tensor.abs()
+    if wrong.all() or not wrong.any():
+        return False
+    return bool(size[wrong].min() > max(LARGE, 2 * size[~wrong].max().item()))
 
 
 def _has_a_large_offset(tensor: Tensor) -> bool:
