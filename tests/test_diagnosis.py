@@ -164,6 +164,12 @@ def test_norm_over_another_axis():
     require(found, Cause.INPUT_AXIS)
 
 
+def test_axes_in_another_order():
+    """Three axes that went around are noticed, also in a cube, whose shape does not show it."""
+    cube = draw(4, 4, 4)
+    require(find(cube.permute(1, 2, 0), cube), Cause.TRANSPOSED, "another order")
+
+
 # ---- shape and dtype ----
 
 TABLE = draw(4, 6)

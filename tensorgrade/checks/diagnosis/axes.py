@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, permutations
 
 from tensorgrade.checks.diagnosis.case import Case, Cause, Diagnosis, Guess, guess
 from tensorgrade.checks.diagnosis.scales import factors_of
 
 MOST_STEPS = 4
+MOST_AXES = 4
 VIEW = (
     "The right values are read in the wrong order: a reshape where axes must be exchanged first. "
     "Reread: the difference between `reshape` (or `view`) and `transpose`."
@@ -23,6 +24,7 @@ def name_axes(one: int, other: int, axes: int) -> str:
 def moved_values(case: Case) -> Iterator[Guess | Diagnosis]:
     """Axes exchanged, a wrong reading order, an axis reversed, values shifted along an axis."""
     yield from _transposed(case)
+    yield from _permuted(case)
     yield from _reversed(case)
     yield from _read_in_another_order(case)
     yield from _rolled(case)
@@ -44,6 +46,18 @@ def _transposed(case: Case) -> Iterator[Guess]:
                 also = f"{text}, and all values differ by one factor. Reread: transpose, and the scale in the formula."
                 yield guess(turned * ratio, Cause.TRANSPOSED, also, fitted=1)
         yield guess(-turned, Cause.TRANSPOSED, f"{text}, and the sign is wrong. Reread: transpose.")
+
+
+def _permuted(case: Case) -> Iterator[Guess]:
+    """Three axes or more in another order, where their lengths do not show it."""
+    axes = range(case.expected.dim())
+    if not 3 <= len(axes) <= MOST_AXES:
+        return
+    for order in permutations(axes):
+        moved = case.expected.permute(order)
+        if sum(a != b for a, b in zip(order, axes, strict=True)) > 2 and moved.shape == case.expected.shape:
+            text = "The axes stand in another order, though their lengths are the same. Reread: permute."
+            yield guess(moved, Cause.TRANSPOSED, text)
 
 
 def _reversed(case: Case) -> Iterator[Guess]:

@@ -60,10 +60,9 @@ def scaled_scores(case: Case) -> Iterator[Guess]:
             aim, got = (x if is_log else x.clamp(min=1e-300).log() for x in (case.expected, case.actual))
             if any(not ((x.exp().sum(axis) - 1).abs() < 1e-4).all() for x in (aim, got)):
                 continue
-            held = torch.where(aim > -80, aim, 0.0)
-            centred = held - held.mean(axis, keepdim=True)
+            centred = aim - aim.mean(axis, keepdim=True)
             scale = centred.square().sum().item()
-            if scale and got.std(axis).max() > 1e-4 and (aim > -80).all():
+            if scale and got.std(axis).max() > 1e-4 and (is_log or (aim > -80).all()):
                 ratio = (got * centred).sum().item() / scale
                 scores = (aim * ratio).log_softmax(axis)
                 yield _say_ratio(case, scores if is_log else scores.exp(), ratio)

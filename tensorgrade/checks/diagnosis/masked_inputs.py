@@ -10,6 +10,10 @@ from torch import Tensor
 from tensorgrade.checks.diagnosis.case import Case, Cause, Guess, guess
 from tensorgrade.checks.diagnosis.masks import AFTER, IGNORED, INVERTED, MEANING, SHIFTED, shifted_masks, the_mask
 
+EITHER = (
+    "What the mask forbids is let through: it has no effect, or is the wrong way round. "
+    "Reread: whether True means `may look` or `is hidden`."
+)
 RENORMALISED = (
     "The weights are masked after the softmax and divided by their sum, which fails where the allowed ones are "
     "tiny. Reread: masked_fill with -inf in front of the softmax."
@@ -27,7 +31,9 @@ def altered_masks(case: Case) -> Iterator[Guess]:
     if free is None:
         free = case.recompute(**{name: _like(given, torch.ones_like(allowed))})
     if free is not None:
-        yield guess(free, Cause.MASK_IGNORED, IGNORED)
+        inverted = case.recompute(**{name: _like(given, ~allowed)})
+        is_either = inverted is not None and inverted.shape == free.shape and bool(case.near(inverted, free).all())
+        yield guess(free, Cause.MASK_IGNORED, EITHER if is_either else IGNORED)
         yield from _applied_late(case, name, allowed, free)
     for flags, cause, hint in _other_masks(name, allowed):
         value = case.recompute(**{name: _like(given, flags)})

@@ -69,7 +69,7 @@ def _named_factors(case: Case, ratio: float) -> Iterator[Guess]:
 def _say_factor(factor: Factor, *, is_negative: bool) -> str:
     sign = " and have the wrong sign" if is_negative else ""
     if factor.cause is Cause.REDUCTION:
-        return f"{factor.words}{'. The sign is wrong too' if is_negative else ''}. Reread: sum and mean, `reduction=`."
+        return f"{factor.words}{' The sign is wrong too.' if is_negative else ''} Reread: sum and mean, `reduction=`."
     if factor.cause is Cause.VARIANCE:
         return f"{factor.words}. Reread: `correction` (or `unbiased`) of torch.var and torch.std."
     if "sqrt" in factor.words:
