@@ -17,7 +17,7 @@ LOGS = {math.log(2): "ln 2 (a logarithm to base 2)", math.log(10): "ln 10 (a log
 # Values of which the median is taken.
 SAMPLE = 1001
 # Small numbers that are more often a size than a constant.
-COUNTS = {float(n): str(n) for n in (3, 4, 5, 6, 8, 9, 16)}
+COUNTS = {float(n): str(n) for n in (3, 4, 5, 6, 8, 9, 16)} | {1.5: "1.5"}
 # Square roots of widths that are common, beside those of named sizes.
 ROOTS = (2, 3, 5, 6, 7, 8, 10, 11, 12, 32, 64, 128, 256, 512, 1024)
 SIGN = "All values have the wrong sign. Reread: which term is subtracted from which, and the minus of the loss."
