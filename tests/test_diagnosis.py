@@ -279,6 +279,15 @@ def test_masks_that_act_on_the_value(actual, cause):
     require(find(actual, attend(**inputs), inputs=inputs, reference=attend, mask="allow"), cause)
 
 
+def test_mask_that_does_not_vary_is_not_off_by_one():
+    """Other scores under a mask that is the same for all queries are no fault of the mask."""
+    keep = torch.tensor([True, False, True, True, False, True]).expand(5, 6)
+    expected, actual = ((QKV["q"] @ QKV["k"].T * scale).masked_fill(~keep, -math.inf).softmax(-1) for scale in (1, 0.3))
+    for facts in ({}, {"inputs": {"allow": keep}, "mask": "allow", "reference": lambda allow: expected}):
+        found = find(actual, expected, **facts)
+        assert found is None or found.cause is Cause.FACTOR
+
+
 def test_masks_are_read_off_weights():
     """The zeros of a distribution say what the mask hides, without a word from the author."""
     expected = (WEIGHTS * ALLOW) / (WEIGHTS * ALLOW).sum(-1, keepdim=True)

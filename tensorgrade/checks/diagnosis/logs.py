@@ -75,6 +75,6 @@ def _say_ratio(case: Case, value: Tensor, ratio: float) -> Guess:
             value, Cause.SIGN, f"{inside} has the wrong sign. Reread: which value must get the most.", fitted=1
         )
     named = (factor for factor in factors_of(case) if math.isclose(abs(ratio), factor.value, rel_tol=1e-3))
-    words = next((f" {factor.words}" for factor in named if factor.cause is Cause.FACTOR), "")
-    text = f"{inside} is off by one factor{words}. Reread: by what the scores are divided."
+    words = next((f"the factor {factor.words}" for factor in named if factor.cause is Cause.FACTOR), "one factor")
+    text = f"{inside} is off by {words}. Reread: by what the scores are divided."
     return guess(value, Cause.FACTOR, text, fitted=1)

@@ -71,10 +71,13 @@ def shifted_masks(allowed: Tensor) -> Iterator[tuple[int, Tensor]]:
         for fill in (False, True):
             left, right = (_shift(allowed, axis, step, fill=fill) for step in (-1, 1))
             for flags in (left, right, allowed | left | right, allowed & left & right):
-                yield axis, flags
+                # Along an axis on which it does not depend a mask can be moved without a change.
+                if not torch.equal(flags, allowed):
+                    yield axis, flags
     for axis in reversed(axes):
         for step in (-1, 1):
-            yield axis, allowed.roll(step, axis)
+            if not torch.equal(flags := allowed.roll(step, axis), allowed):
+                yield axis, flags
 
 
 def _shift(flags: Tensor, axis: int, step: int, *, fill: bool) -> Tensor:
