@@ -122,7 +122,7 @@ def test_values_that_are_not_finite_fail(table, bad):
     actual[1, 3] = bad
     failure = failure_of(actual, table, rtol=1e9, atol=1e9)
     assert "index (1, 3)" in failure.rationale
-    assert failure.hint == "1 of 10 values of the result are NaN or infinite."
+    assert failure.hint.startswith("1 of 10 values of the result are NaN or infinite. ")
 
 
 def test_infinity_passes_only_where_it_is_expected():
@@ -190,10 +190,10 @@ def test_rationale_names_the_worst_index_and_both_values(table):
     ("mistake", "words"),
     [
         pytest.param(lambda x: x + torch.arange(10.0).reshape(2, 5), "9 of 10 values", id="plain"),
-        pytest.param(lambda x: x * 8**0.5, "same factor 2.83 (= sqrt(8))", id="sqrt"),
-        pytest.param(lambda x: x / 8**0.5, "same factor 0.354 (= 1 / sqrt(8))", id="one-over-sqrt"),
+        pytest.param(lambda x: x * 8**0.5, "same factor sqrt(8)", id="sqrt"),
+        pytest.param(lambda x: x / 8**0.5, "same factor 1 / sqrt(8)", id="one-over-sqrt"),
         pytest.param(lambda x: x * 4, "same factor 4.", id="whole"),
-        pytest.param(lambda x: x * 1.2345, "same factor 1.23.", id="odd"),
+        pytest.param(lambda x: x * 1.2345, "same factor. ", id="odd"),
         pytest.param(lambda x: -x, "wrong sign", id="sign"),
         pytest.param(lambda x: x * 0, "All values are 0 or False.", id="zero"),
         pytest.param(lambda x: x * math.nan, "NaN", id="nan"),

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from tensorgrade.checks import assert_close, assert_shape, unpack_tensors
+from tensorgrade.checks import Facts, assert_close, assert_shape, unpack_tensors
 from tensorgrade.errors import CheckFailure
 
 # float32 rounds at 6e-8; sums of about ten terms of size 1 to 10 in any order agree to some 1e-6.
@@ -43,6 +43,24 @@ def assert_rows_sum_to_one(w, hint="The weights of each query must sum to 1 over
         raise CheckFailure(f"row sums of w: {total.min():.6f} to {total.max():.6f}, smallest {w.min():.6f}", hint)
 
 
+def expected_weights(q, k, allow=None):
+    """The weights (..., Lq, Lk) by torch's own attention: averaging unit vectors gives the weights themselves."""
+    unit = torch.eye(k.shape[-2], dtype=k.dtype).expand(*k.shape[:-1], k.shape[-2])
+    return scaled_dot_product_attention(q, k, unit, attn_mask=allow)
+
+
+def expected_out(q, k, v, allow=None):
+    """The output (..., Lq, e) by torch's own attention."""
+    return scaled_dot_product_attention(q, k, v, attn_mask=allow)
+
+
+def facts_of(reference, **inputs):
+    """What a hint may be made of: the inputs by name, and what the reference gives for altered ones."""
+    return Facts(
+        sizes={"d": 11}, dim=-1, inputs=inputs, reference=reference, mask="allow" if "allow" in inputs else None
+    )
+
+
 def draw_allow(rng, queries=5, keys=7):
     """A random bool mask (queries, keys) with an allowed and a forbidden key in each row."""
     allow = torch.rand(queries, keys, generator=rng) < 0.5
@@ -55,9 +73,9 @@ def test_matches_reference(student, rng):
     """The output is the value vectors averaged with the attention weights."""
     q, k, v = draw_inputs(rng, 2)
     out, w = run_attend(student, q, k, v)
-    identity = torch.eye(7).expand(2, 7, 7)  # averaging unit vectors gives the weights themselves
-    assert_close(w, scaled_dot_product_attention(q, k, identity), **FLOAT32, name="w")
-    assert_close(out, scaled_dot_product_attention(q, k, v), **FLOAT32, name="out")
+    weights, output = facts_of(expected_weights, q=q, k=k), facts_of(expected_out, q=q, k=k, v=v)
+    assert_close(w, expected_weights(q, k), **FLOAT32, name="w", facts=weights)
+    assert_close(out, expected_out(q, k, v), **FLOAT32, name="out", facts=output)
 
 
 @pytest.mark.task("attend")
@@ -109,8 +127,11 @@ def test_forbidden_keys_have_no_influence(student, rng):
     out, w = run_attend(student, q, k, v, allow)
     out_cut, w_cut = run_attend(student, q, k[:, keep].contiguous(), v[:, keep].contiguous())
     assert_rows_sum_to_one(w_cut)
-    assert_close(w[..., keep], w_cut, **FLOAT32, name="w")
-    assert_close(out, out_cut, **FLOAT32, name="out")
+    w_spread = torch.zeros_like(w)
+    w_spread[..., keep] = w_cut
+    weights = facts_of(expected_weights, q=q, k=k, allow=allow)
+    assert_close(w, w_spread, **FLOAT32, name="w", facts=weights)
+    assert_close(out, out_cut, **FLOAT32, name="out", facts=facts_of(expected_out, q=q, k=k, v=v, allow=allow))
 
 
 @pytest.mark.task("attend")
@@ -217,13 +238,15 @@ def test_large_scores_stay_finite(student, rng):
     allow = torch.ones(5, 7, dtype=torch.bool)
     allow[:, 0] = False
     out, _ = run_attend(student, q, k, v, allow)
-    assert_close(out, v[target], **FLOAT32, name="out, with the best key forbidden")
+    masked = facts_of(expected_out, q=q, k=k, v=v, allow=allow)
+    assert_close(out, v[target], **FLOAT32, name="out, with the best key forbidden", facts=masked)
     # Rows of very different sizes, allowed keys close together, forbidden ones far above; exact in float32.
     q, k = torch.tensor([[240.0], [-60.0], [1.0]]), torch.tensor([[-50.0], [-50.015625], [-49.984375], [50.0]])
     allow = torch.tensor([[True, True, True, False]])
     _, w = run_attend(student, q, k, torch.randn(4, 3, generator=rng), allow)
     expected = torch.softmax((q @ k.T).double().masked_fill(~allow, -math.inf), -1)
-    assert_close(w, expected, **FLOAT32, name="w, with scores from -12000 to 12000")
+    large = facts_of(expected_weights, q=q, k=k, allow=allow)
+    assert_close(w, expected, **FLOAT32, name="w, with scores from -12000 to 12000", facts=large)
 
 
 @pytest.mark.task("attend")
@@ -261,10 +284,16 @@ def test_gradients_match_reference(student, rng):
     inputs, along = draw_inputs(rng, 2), torch.randn(2, 5, 3, generator=rng)
     allow = draw_allow(rng)
     found = student.gradients(student.attend, (*inputs, allow), along=(along, None))
-    for name, gradient, expected in zip("qkv", found[:3], reference_gradients(inputs, along, allow), strict=True):
+    for i, (name, gradient) in enumerate(zip("qkv", found[:3], strict=True)):
         if gradient is None:
             raise CheckFailure(f"no gradient of {name}", f"No gradient reaches {name}. Is a tensor detached or copied?")
-        assert_close(gradient, expected, **FLOAT32, name=f"the gradient of {name}")
+
+        def expected_gradient(q, k, v, allow, i=i):
+            return reference_gradients((q, k, v), along, allow)[i]
+
+        facts = facts_of(expected_gradient, **dict(zip("qkv", inputs, strict=True)), allow=allow)
+        expected = expected_gradient(*inputs, allow)
+        assert_close(gradient, expected, **FLOAT32, name=f"the gradient of {name}", facts=facts)
 
 
 @pytest.mark.task("attend")

@@ -9,6 +9,7 @@ from tensorgrade.checks.closeness import (
     relative_error,
     unpack_tensors,
 )
+from tensorgrade.checks.diagnosis import Facts
 from tensorgrade.checks.gradients import (
     assert_gradient,
     assert_has_gradient,
@@ -53,6 +54,7 @@ __all__ = [
     "EMPTY",
     "ODD_SIZES",
     "Budget",
+    "Facts",
     "Recipe",
     "Side",
     "ThisProcess",

@@ -13,6 +13,7 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
+from tensorgrade.checks.diagnosis import NO_FACTS, Facts, diagnose
 from tensorgrade.errors import CheckFailure
 
 # dtype: (rtol, atol). Source: torch.testing.assert_close.
@@ -156,6 +157,7 @@ def assert_close(
     rtol: float | None = None,
     atol: float | None = None,
     name: str = "the result",
+    facts: Facts = NO_FACTS,
 ) -> None:
     """Check that a returned value equals the reference value within a tolerance.
 
@@ -171,23 +173,26 @@ def assert_close(
         rtol: allowed relative difference (no unit).
         atol: allowed absolute difference, in units of the value.
         name: what the task calls the value.
+        facts: what to say about the value, so that the hint can name the likely mistake.
 
     Raises:
         CheckFailure: not a tensor, another shape or kind of dtype, NaN, an unexpected infinity, or
-            a value out of tolerance. The rationale names the worst index; the hint holds no value.
+            a value out of tolerance. The rationale names the worst index; the hint holds no value,
+            and the likely cause if `diagnose` finds one.
 
     Source: torch.testing.assert_close, table of default tolerances.
     """
     given = _as_tensor(actual, name)
-    _check_shape(given, tuple(expected.shape), name)
-    _check_dtype(given, expected, name)
     tolerance = Tolerance.of(given.dtype, expected.dtype, rtol=rtol, atol=atol)
+    if given.shape != expected.shape:
+        _check_shape(given, tuple(expected.shape), name, _diagnose(given, expected, tolerance, facts))
+    _check_dtype(given, expected, name)
     plain = (given, expected.detach().cpu())
     wide, reference = (x.double() if x.is_floating_point() else x.long() for x in plain)
     odd = ~wide.isfinite() & (wide != reference)
     if odd.any():
         text = f"{_count(odd)} values of {name} are NaN or infinite"
-        _fail(f"{text}; {_worst(wide, reference, odd)}", f"{text}.")
+        _fail(f"{text}; {_worst(wide, reference, odd)}", f"{text}.{_diagnose(*plain, tolerance, facts)}")
     out = ~tolerance.close(wide, reference)
     if out.any():
         verdict = "out of tolerance" if tolerance.rtol or tolerance.atol else "wrong"
@@ -195,7 +200,7 @@ def assert_close(
         limits = f"(rtol {tolerance.rtol:g}, atol {tolerance.atol:g})"
         _fail(
             f"{text} {limits}; worst {_worst(wide, reference, out)}",
-            f"{text}. {_diagnose(wide, reference, tolerance)}".strip(),
+            f"{text}.{_diagnose(*plain, tolerance, facts)}",
         )
 
 
@@ -262,19 +267,22 @@ def _kind_of(actual: object) -> str:
     return f"a Python {type(actual).__name__}" if type(actual) in known else "an object of another class"
 
 
-def _check_shape(actual: Tensor, expected: tuple[int, ...], name: str) -> None:
+def _check_shape(actual: Tensor, expected: tuple[int, ...], name: str, diagnosis: str = "") -> None:
     shape = tuple(actual.shape)
     if shape == expected:
         return
     advice = "" if len(shape) == len(expected) else f" It has {len(shape)} axes instead of {len(expected)}."
-    if len(shape) > 1 and (*shape[:-2], shape[-1], shape[-2]) == expected:
+    if not diagnosis and len(shape) > 1 and (*shape[:-2], shape[-1], shape[-2]) == expected:
         advice = " The last two axes are swapped."
     # A size can be any number, also one that encodes a hidden input: students read those they know.
     sizes = [str(size) if size in {0, 1, *expected} else "?" for size in shape[: len(expected) + 2]]
     if "?" in sizes:
         advice += " A ? is a size that is not among the expected ones."
     got = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
-    _fail(f"{name}: expected shape {expected}, got {shape}.", f"{name}: expected shape {expected}, got {got}.{advice}")
+    _fail(
+        f"{name}: expected shape {expected}, got {shape}.",
+        f"{name}: expected shape {expected}, got {got}.{advice}{diagnosis}",
+    )
 
 
 def _check_dtype(actual: Tensor, expected: Tensor, name: str) -> None:
@@ -307,32 +315,10 @@ def _show(value: Tensor) -> str:
     return str(number) if isinstance(number, int) else f"{number:.7g}"
 
 
-def _diagnose(actual: Tensor, expected: Tensor, tolerance: Tolerance) -> str:
-    square = actual.dim() > 1 and actual.shape[-1] == actual.shape[-2]
-    if square and tolerance.close(actual.mT, expected).all():
-        return "The last two axes are swapped."
-    if not actual.any():
-        return "All values are 0 or False."
-    # One value, or equal values, are in a fixed ratio to anything: that would be no diagnosis.
-    if expected.count_nonzero() < 3 or (expected == expected.flatten()[0]).all():
-        return ""
-    wide, reference = actual.double(), expected.double()
-    factor = ((wide * reference).sum() / reference.square().sum()).item()
-    uniform = abs(factor) > 1e-6 and tolerance.close(wide / factor, reference).all()
-    return _name_factor(factor) if uniform else ""
-
-
-def _name_factor(factor: float) -> str:
-    if math.isclose(factor, -1.0, rel_tol=1e-3):
-        return "All values have the wrong sign."
-    text = f"All values differ by the same factor {factor:.3g}"
-    size = max(abs(factor), 1 / abs(factor))
-    root = round(size * size)
-    # Beyond 1024 the square roots lie so close that any factor would look like one.
-    if root > 1024 or math.isqrt(root) ** 2 == root or not math.isclose(size, math.sqrt(root), rel_tol=1e-4):
-        return f"{text}."
-    name = f"sqrt({root})" if abs(factor) > 1 else f"1 / sqrt({root})"
-    return f"{text} (= {name}). Is the square root of a dimension missing, or is it there once too often?"
+def _diagnose(actual: Tensor, expected: Tensor, tolerance: Tolerance, facts: Facts) -> str:
+    """The likely cause as one more sentence, or nothing."""
+    found = diagnose(actual, expected, facts, rtol=tolerance.rtol, atol=tolerance.atol)
+    return f" {found.hint}" if found else ""
 
 
 def _fail(rationale: str, hint: str) -> NoReturn:
