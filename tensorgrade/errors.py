@@ -158,3 +158,7 @@ class CheckFailure(TensorgradeError, AssertionError):
         super().__init__(rationale)
         self.rationale = rationale
         self.hint = hint
+
+
+class StaffAdvice(UserWarning):
+    """What a check cannot decide and staff should look at; it costs no points."""

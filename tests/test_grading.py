@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+from bs4 import BeautifulSoup
 
 from tensorgrade.course import Assignment, Course, Submission
 from tensorgrade.errors import GraderError, UsageError
@@ -20,6 +21,7 @@ from tensorgrade.grading.grader import Grader
 from tensorgrade.grading.records import CheckRecord, Report, Status
 from tensorgrade.grading.store import read_kept, write_kept
 from tensorgrade.notebooks import read_notebook, student_version
+from tensorgrade.reports import staff_report
 from tensorgrade.sandbox.template import Template
 
 TINY = Path(__file__).parent / "courses" / "tiny"
@@ -493,6 +495,23 @@ def test_metrics_reach_the_record(tiny: Assignment, template: Template) -> None:
     ''')  # fmt: skip
     report = Grader(tiny, template).grade(submit(tiny, RIGHT))
     assert report.as_json()["checks"][1]["metrics"] == {"accuracy": 0.5}
+
+
+def test_advice_reaches_staff_and_costs_nothing(tiny: Assignment, template: Template) -> None:
+    """What a check cannot decide is in the record and in the staff report; students do not read it."""
+    hide(tiny, '''
+        from tensorgrade.checks import assert_not_called
+        @pytest.mark.task("double")
+        def test_own_work(student):
+            """The doubling is your own work."""
+            assert_not_called(student, "double", ["torch.add"])
+    ''')  # fmt: skip
+    report = Grader(tiny, template).grade(submit(tiny, "def double(x):\n    return getattr(torch, 'add')(x, x)"))
+    check = by_name(report)["test_own_work"]
+    assert check.status is Status.PASSED
+    [advice] = check.advice
+    assert advice in BeautifulSoup(staff_report(report), "html.parser").text
+    assert advice not in json.dumps(report.as_json())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The words a grader author uses about tensors: closeness, gradients, properties, learning."""
 
+from tensorgrade.checks.calls import Calls, assert_called, assert_not_called
 from tensorgrade.checks.closeness import (
     assert_close,
     assert_dtype,
@@ -54,11 +55,13 @@ __all__ = [
     "EMPTY",
     "ODD_SIZES",
     "Budget",
+    "Calls",
     "Facts",
     "Recipe",
     "Side",
     "ThisProcess",
     "assert_batch_independent",
+    "assert_called",
     "assert_causal",
     "assert_close",
     "assert_deterministic",
@@ -73,6 +76,7 @@ __all__ = [
     "assert_linear",
     "assert_loss_falls",
     "assert_no_leakage",
+    "assert_not_called",
     "assert_not_mutated",
     "assert_overfits",
     "assert_parameter_gradients",

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import math
 import random
+import warnings
 from collections import Counter
 from collections.abc import Generator, Mapping
 from dataclasses import replace
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from tensorgrade.errors import NeedsOther, PlatformError, WorkerLost
+from tensorgrade.errors import NeedsOther, PlatformError, StaffAdvice, WorkerLost
 from tensorgrade.grading.hints import hint_for, rationale_for
 from tensorgrade.grading.records import ALL_CHECKS, CheckRecord, Selection, Status
 from tensorgrade.student import Asking, Student
@@ -66,6 +67,7 @@ class GraderPlugin:
         self.failure: PlatformError | None = None
         self.deaths: Counter[str] = Counter()
         self.metrics: dict[str, float] = {}
+        self.advice: tuple[str, ...] = ()
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Make the marks of a grader known."""
@@ -179,6 +181,7 @@ class GraderPlugin:
         np.random.seed(seed % 2**32)
         torch.manual_seed(seed)
         self.metrics.clear()
+        self.advice = ()
         task = self.planned[item.name].task
         for need in self.needs[item.name]:
             self._require_passed(need)
@@ -201,6 +204,17 @@ class GraderPlugin:
             raise NeedsOther(failed.name, failed.sentence)
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Keep what a check advises staff to look at."""
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", StaffAdvice)
+            try:
+                return (yield)
+            finally:
+                self.advice = tuple(dict.fromkeys(str(one.message) for one in seen))
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -215,7 +229,7 @@ class GraderPlugin:
         return report
 
     def _record(self, name: str, error: BaseException | None, seconds: float) -> None:
-        plan = replace(self.planned[name], seconds=seconds, metrics=_numbers(self.metrics))
+        plan = replace(self.planned[name], seconds=seconds, metrics=_numbers(self.metrics), advice=self.advice)
         if isinstance(error, WorkerLost):
             self.deaths[plan.task] += 1
         status = Status.PASSED if error is None else Status.FAILED

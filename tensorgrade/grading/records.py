@@ -50,6 +50,7 @@ class CheckRecord:
         rationale: what went wrong, for staff only.
         seed: what `rng` was seeded with, for staff only.
         metrics: numbers that the check recorded, by name.
+        advice: what staff should look at, though it costs no points.
         points: what a test in the notebook gave; None where the weights decide.
         awarded: why everybody gets the check's weight; None for all but a few checks.
     """
@@ -65,6 +66,7 @@ class CheckRecord:
     rationale: str | None = None
     seed: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
+    advice: tuple[str, ...] = ()
     points: float | None = None
     awarded: str | None = None
 

@@ -12,6 +12,7 @@ request                                      value
 ``("parameter_gradients", module)``          by name, the gradient of each parameter, or None
 ``("copy_weights", module, weights)``        what does not fit: missing, unknown and differing names
 ``("arguments_after", function, args)``      the arguments, after a call with them
+``("torch_calls", function, args)``          the names of torch's functions that a call runs
 ``("random_state",)``                        by library, a hash of its global generator's state
 ``("cpu_seconds",)``                         the CPU time of the process, in seconds
 ``("outline", cells)``                       what `outline.read_outline` finds in those sources
@@ -88,6 +89,8 @@ def _operate(request: Any) -> Any:
             return operations.copy_weights(module, weights)
         case ("arguments_after", function, tuple(args)):
             return operations.arguments_after(function, args)
+        case ("torch_calls", function, tuple(args)):
+            return operations.torch_calls(function, args)
         case ("random_state",):
             return operations.random_state()
         case ("cpu_seconds",):

@@ -93,6 +93,25 @@ def arguments_after(function: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
     return args
 
 
+class _Watch(torch.overrides.TorchFunctionMode):
+    """Notes the names of torch's functions while they run. Source: torch.overrides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(str(torch.overrides.resolve_name(func) or getattr(func, "__name__", "")))
+        return func(*args, **(kwargs or {}))
+
+
+def torch_calls(function: Any, inputs: tuple[Any, ...]) -> list[str]:
+    """The dotted names of the functions of torch that a call runs; what one of them runs itself is not among them."""
+    with _Watch() as watch:
+        function(*inputs)
+    return sorted(watch.names)
+
+
 def random_state() -> dict[str, str]:
     """By library, a hash of the state of its global generator."""
     states = {

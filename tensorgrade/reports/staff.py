@@ -38,7 +38,7 @@ def read_staff_json(path: Path) -> Report | None:
             data["status"],
             seconds=float(data["seconds"]),
             tasks=tuple(TaskRecord(**task) for task in data["tasks"]),
-            checks=tuple(CheckRecord(**{**check, "status": Status(check["status"])}) for check in data["checks"]),
+            checks=tuple(map(_record, data["checks"])),
             provenance=Provenance(**data["provenance"]),
             key=str(data["key"]),
             fakeable=bool(data.get("fakeable", False)),
@@ -49,3 +49,7 @@ def read_staff_json(path: Path) -> Report | None:
 
 def _check(check: CheckRecord) -> dict[str, Any]:
     return {**asdict(check), "status": check.status.value, "metrics": check.finite_metrics()}
+
+
+def _record(check: dict[str, Any]) -> CheckRecord:
+    return CheckRecord(**{**check, "status": Status(check["status"]), "advice": tuple(check["advice"])})

@@ -99,6 +99,17 @@ class Student:
             raise CheckFailure(f"arguments_after: expected a tuple of {len(inputs)}, got {type(found).__name__}")
         return found
 
+    def torch_calls(self, function: StudentObject, *inputs: Any) -> frozenset[str]:
+        """Dotted names of the functions of torch that a call runs, such as ``torch.nn.functional.conv2d``.
+
+        Raises:
+            CheckFailure: what comes back is no list of names.
+        """
+        found = self._session.ask(("torch_calls", function, inputs))
+        if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+            raise CheckFailure(f"torch_calls: expected a list of names, got {type(found).__name__}")
+        return frozenset(found)
+
     def random_state(self) -> dict[str, str]:
         """By library (random, numpy, torch), a hash of the state of its global generator on the student's side."""
         found = self._session.ask(("random_state",))
