@@ -13,6 +13,7 @@ from torch import nn
 from tensorgrade.checks import (
     assert_batch_independent,
     assert_close,
+    assert_not_mutated,
     assert_permutation_equivariant,
     assert_permutation_invariant,
 )
@@ -465,6 +466,13 @@ def test_model_learns_everywhere(student, rng):
         [*names, "classify.weight", "classify.bias"],
         {"layers.0.heads.key.bias", "layers.1.heads.key.bias"},
     )
+
+
+@pytest.mark.task("reviews")
+def test_batch_is_left_as_it_is(student, rng):
+    """The model changes neither the tokens nor the lengths that it is given."""
+    ids, lengths = review_batch(rng, 31, [6, 0, 3], 6)
+    assert_not_mutated(student, make_eval(student, "ReviewTransformer", 31, 16, 2, 1, 2, 20), (ids, lengths))
 
 
 @pytest.mark.task("reviews")
