@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from PIL import Image
 
-from tensorgrade.data import PAD, draw_reviews
+from tensorgrade.data import PAD, draw_reviews, load_photo
 from tensorgrade.data.negation import BAD, GOOD, LENGTH, NEGATORS, VOCABULARY
 
 
@@ -64,3 +67,15 @@ def test_renamed_reviews_say_the_same() -> None:
     assert torch.equal(renamed.ids == PAD, reviews.ids == PAD)
     assert not torch.equal(renamed.ids, reviews.ids)
     assert renamed.part(5, 8).text(0) == reviews.text(5)
+
+
+def test_photo_is_a_grey_picture(tmp_path: Path) -> None:
+    """The photograph has grey values from 0 to 1 and its own proportions, also one of the reader's own."""
+    photo = load_photo()
+    assert photo.shape == (150, 128)
+    assert photo.dtype == torch.float32
+    assert 0 <= photo.min() < 0.1 < 0.9 < photo.max() <= 1
+    Image.new("RGB", (40, 20), (255, 0, 0)).save(tmp_path / "red.png")
+    own = load_photo(tmp_path / "red.png", height=10)
+    # 0.299 red: the luma of ITU-R 601, which Pillow's documentation names.
+    assert torch.equal(own, torch.full((10, 20), 76 / 255))

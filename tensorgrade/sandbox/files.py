@@ -39,6 +39,7 @@ INNER_MODULES = (
     "checks/values.py",
     "data/__init__.py",  # generators, whose labels are public: a check renames and splits by its secret
     "data/negation.py",
+    "data/photos.py",
     "replies/__init__.py",
     "replies/objects.py",
     "replies/operations.py",
