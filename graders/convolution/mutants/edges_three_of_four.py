@@ -1,0 +1,14 @@
+"""One key is missing."""
+# loses: edge_bank
+# killed by: test_even_pictures_have_no_edges
+
+# %% edge_bank-solution
+def edge_bank(img):
+    sobel = [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]
+    kernels = {
+        "horizontal": torch.tensor(sobel),
+        "vertical": torch.tensor(sobel).T,
+        "blur": torch.ones(3, 3, dtype=img.dtype) / 9,
+    }
+    columns = patches(frame(img[None, None], (1, 1)), (3, 3), (1, 1))[0]  # (9, H * W)
+    return {name: (kernel.to(img.dtype).flatten() @ columns).reshape(img.shape) for name, kernel in kernels.items()}

@@ -1,0 +1,15 @@
+"""Rows and columns of the results are exchanged."""
+# loses: edge_bank
+# killed by: test_bank_matches_its_kernels[blur]
+
+# %% edge_bank-solution
+def edge_bank(img):
+    sobel = [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]
+    kernels = {
+        "horizontal": torch.tensor(sobel),
+        "vertical": torch.tensor(sobel).T,
+        "laplace": torch.tensor([[0, 1, 0], [1, -4, 1], [0, 1, 0]]),
+        "blur": torch.ones(3, 3, dtype=img.dtype) / 9,
+    }
+    columns = patches(frame(img[None, None], (1, 1)), (3, 3), (1, 1))[0]  # (9, H * W)
+    return {name: (kernel.to(img.dtype).flatten() @ columns).reshape(img.shape[::-1]) for name, kernel in kernels.items()}

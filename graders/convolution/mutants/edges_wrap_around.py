@@ -1,0 +1,17 @@
+"""The border shows the opposite side of the picture."""
+# loses: edge_bank
+# killed by: test_bank_matches_its_kernels[blur]
+
+# %% edge_bank-solution
+def edge_bank(img):
+    sobel = [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]
+    kernels = {
+        "horizontal": torch.tensor(sobel),
+        "vertical": torch.tensor(sobel).T,
+        "laplace": torch.tensor([[0, 1, 0], [1, -4, 1], [0, 1, 0]]),
+        "blur": torch.ones(3, 3, dtype=img.dtype) / 9,
+    }
+    wide = torch.cat([img[-1:], img, img[:1]])
+    wide = torch.cat([wide[:, -1:], wide, wide[:, :1]], dim=1)
+    columns = patches(wide[None, None], (3, 3), (1, 1))[0]  # (9, H * W)
+    return {name: (kernel.to(img.dtype).flatten() @ columns).reshape(img.shape) for name, kernel in kernels.items()}

@@ -1,0 +1,10 @@
+"""The largest values are detached."""
+# loses: pool_max
+# killed by: test_pool_sends_gradients_to_the_largest
+
+# %% pool_max-solution
+def pool_max(x, kernel, stride=None):
+    stride = kernel if stride is None else stride
+    rows = (x.shape[2] - kernel[0]) // stride[0] + 1
+    windows = patches(x, kernel, stride).unflatten(1, (x.shape[1], -1))  # (N, C, kh * kw, R * Q)
+    return windows.detach().amax(dim=2).unflatten(2, (rows, -1))
