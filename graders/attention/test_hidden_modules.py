@@ -475,7 +475,7 @@ def test_batch_is_left_as_it_is(student, rng):
     assert_not_mutated(student, make_eval(student, "ReviewTransformer", 31, 16, 2, 1, 2, 20), (ids, lengths))
 
 
-@pytest.mark.task("reviews")
+@pytest.mark.task("reviews", weight=0.5)
 @pytest.mark.parametrize("n_classes", [2, 7])
 def test_loss_begins_at_guessing(student, rng, n_classes):
     """Before training the model guesses: its cross-entropy is near ln C, and its outputs are logits."""
