@@ -257,7 +257,7 @@ def test_names_that_nbgrader_cannot_store_do_not_stop_the_others(course: Path) -
     assert sorted(saved_points(course)) == ["ann", "cat", "dan é"]
 
 
-INTERRUPTED = "tensorgrade: interrupted. What was graded before stays in the gradebook; run the command again to go on."
+INTERRUPTED = "tensorgrade: interrupted. What was recorded before stays; run the command again to go on."
 
 
 def test_interrupting_keeps_what_was_graded(course: Path) -> None:

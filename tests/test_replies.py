@@ -311,6 +311,21 @@ def test_source_and_calls_of_a_function(ask: Ask) -> None:
         student.calls("attention")
 
 
+@pytest.mark.parametrize(
+    ("cell", "called"),
+    [
+        pytest.param(
+            "class F:\n    def __call__(self, x):\n        return torch.relu(x)\nf = F()", "torch.relu", id="object"
+        ),
+        pytest.param("import functools\nf = functools.partial(torch.roll, shifts=1)", "torch.roll", id="partial"),
+        pytest.param("layer = torch.nn.ReLU()\ndef f(x):\n    return layer(x)", "torch.nn.ReLU", id="layer outside"),
+    ],
+)
+def test_calls_of_what_a_call_made(ask: Ask, cell: str, called: str) -> None:
+    """A function may be an object or a `partial`, and may use a layer that was made outside it."""
+    assert called in ask(f"import torch\n{cell}").calls("f")
+
+
 def test_source_is_read_where_no_code_of_the_students_runs(open_session: Open) -> None:
     """What runs cannot change what its source says; a cell that no parser can read is left out."""
     cells = ("def f(x):\n    return x.softmax(0)", "import ast, builtins\nast.parse = None\ndel f", "-" * 200_000 + "1")

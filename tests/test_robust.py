@@ -155,7 +155,7 @@ def grading(course: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-INTERRUPTED = "tensorgrade: interrupted. What was graded before stays in the gradebook; run the command again to go on."
+INTERRUPTED = "tensorgrade: interrupted. What was recorded before stays; run the command again to go on."
 
 
 @pytest.mark.parametrize(

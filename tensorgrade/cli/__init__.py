@@ -25,7 +25,7 @@ from tensorgrade.cli.release import release
 from tensorgrade.cli.words import complain
 from tensorgrade.errors import StorageError, TensorgradeError, UsageError
 
-INTERRUPTED = "interrupted. What was graded before stays in the gradebook; run the command again to go on."
+INTERRUPTED = "interrupted. What was recorded before stays; run the command again to go on."
 MAX_REASON = 300
 
 

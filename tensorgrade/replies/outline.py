@@ -19,6 +19,8 @@ LINE_END = re.compile(r"\r\n|\r|\n")  # Python's: `splitlines` would count a for
 def read_outline(cells: Iterable[str]) -> dict[str, dict[str, Any]]:
     """By name, each function and class that the cells define, also inside an `if` or a `with`; the last one counts.
 
+    A name that is bound to what a call returns counts as well: an instance with `__call__`, a `partial`.
+
     Args:
         cells: sources as in a notebook, IPython's own syntax included; one that cannot be parsed is left out.
 
@@ -36,7 +38,7 @@ def read_outline(cells: Iterable[str]) -> dict[str, dict[str, Any]]:
         bindings |= _bindings(statements)
         for node in statements:
             name, defines = _bound_by(node)
-            if defines:
+            if defines or (name and name not in nodes and _makes_an_object(node)):
                 nodes[name] = [node]
                 sources[name] = _source_of(node, text)
             elif name in nodes:
@@ -76,6 +78,11 @@ def _bound_by(node: ast.stmt) -> tuple[str, bool]:
         case ast.AnnAssign(target=ast.Name(id=name), value=value) if value is not None:
             return name, isinstance(value, ast.Lambda)
     return "", False
+
+
+def _makes_an_object(node: ast.stmt) -> bool:
+    """Whether a statement binds a name to what a call returns: an instance, a `partial`."""
+    return isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Call)
 
 
 def _without_magics(cell: str) -> str:
