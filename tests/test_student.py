@@ -102,6 +102,15 @@ def test_plain_names_are_values(open_session: Open) -> None:
     assert student.DTYPE is torch.float64
 
 
+def test_lines_are_counted_from_the_top_of_the_cell(open_session: Open) -> None:
+    """A cell that begins with empty lines, which IPython drops, has its lines where the student sees them."""
+    session = open_session("\n  \ndef f(x):\n    return x.nothing")
+    session.begin_check(7)
+    with pytest.raises(StudentError) as caught:
+        Student(session).f(1)
+    assert [(frame.line, frame.text) for frame in caught.value.frames] == [(4, "return x.nothing")]
+
+
 def test_exceptions_carry_the_students_own_lines(open_session: Open) -> None:
     """An exception names its type and the student's cells and lines, and no line of ours."""
     session = open_session("def inner(x):\n    y = 1\n    return x.nope", "def outer(x):\n    return inner(x)")

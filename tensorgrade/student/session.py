@@ -200,6 +200,8 @@ class Session(Asking):
             match frame:
                 case (cell, line) if type(cell) is int and type(line) is int and 1 <= cell <= len(self._cells):
                     lines = self._cells[cell - 1].split("\n")
+                    # IPython drops the empty lines that a cell begins with, and counts from the next one.
+                    line += next((number for number, text in enumerate(lines) if text.strip()), 0)
                     if 1 <= line <= len(lines):
                         found.append(StudentFrame(cell, line, lines[line - 1].strip()[:MAX_LINE]))
         return tuple(found)
