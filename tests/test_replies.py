@@ -311,6 +311,14 @@ def test_source_and_calls_of_a_function(ask: Ask) -> None:
         student.calls("attention")
 
 
+def test_gradient_of_an_output_of_another_shape(ask: Ask) -> None:
+    """Where the output does not fit the loss, the hint speaks of the shape and not of an exception."""
+    student = ask("def f(x):\n    return x.sum(0)")
+    with pytest.raises(CheckFailure, match=r"shapes of output and along differ: \[\[3\], \[2, 3\]\]") as caught:
+        student.gradients(student.f, (torch.ones(2, 3),), along=torch.ones(2, 3))
+    assert "another shape than the task says" in str(caught.value.hint)
+
+
 @pytest.mark.parametrize(
     ("cell", "called"),
     [

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 
-def gradients(function: Any, inputs: tuple[Any, ...], along: Any) -> tuple[Tensor | None, ...]:
+def gradients(function: Any, inputs: tuple[Any, ...], along: Any) -> tuple[Tensor | None, ...] | list[list[int]]:
     """Run a function forward and backward, as one training step would.
 
     Args:
@@ -23,6 +23,7 @@ def gradients(function: Any, inputs: tuple[Any, ...], along: Any) -> tuple[Tenso
 
     Returns:
         For each input the gradient of the loss; None if it has none, or nothing of it reaches the loss.
+        Where an output has another shape than its `along`, there is no gradient: a list of the two shapes.
     """
     if isinstance(function, torch.nn.Module):
         function.zero_grad()
@@ -37,6 +38,9 @@ def gradients(function: Any, inputs: tuple[Any, ...], along: Any) -> tuple[Tenso
         for output, cotangent in zip(outputs, cotangents, strict=False)
         if cotangent is not None and output.requires_grad
     ]
+    for output, cotangent in pairs:
+        if output.shape != cotangent.shape:
+            return [list(output.shape), list(cotangent.shape)]
     if pairs:
         torch.autograd.backward([output for output, _ in pairs], [_like(cotangent, out) for out, cotangent in pairs])
     return tuple(leaf.grad if isinstance(leaf, Tensor) else None for leaf in leaves)

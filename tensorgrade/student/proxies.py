@@ -62,6 +62,7 @@ class Student:
 
         Raises:
             StudentError: the forward or the backward pass raised.
+            CheckFailure: an output has another shape than its `along`.
         """
         return _gradients_of(inputs, self._session.ask(("gradients", function, tuple(inputs), along)))
 
@@ -221,6 +222,9 @@ class StudentObject:
 
 
 def _gradients_of(inputs: tuple[Any, ...], found: Any) -> tuple[torch.Tensor | None, ...]:
+    if isinstance(found, list):
+        hint = "The result has another shape than the task says, so no gradient can be taken through it."
+        raise CheckFailure(f"gradients: shapes of output and along differ: {str(found)[:200]}", hint)
     if not isinstance(found, tuple) or len(found) != len(inputs):
         raise CheckFailure(f"gradients: expected a tuple of {len(inputs)}, got {type(found).__name__}")
     return found
