@@ -545,3 +545,12 @@ def test_assert_close_says_the_cause():
     with pytest.raises(CheckFailure, match="shape") as caught:
         assert_close(TABLE.T, TABLE)
     assert caught.value.hint.endswith("The values are right then. Reread: transpose.")
+
+
+@pytest.mark.parametrize(("factor", "size"), [(1.5, 3), (1.25, 5)])
+def test_a_wrong_constant_is_no_variance(factor: float, size: int) -> None:
+    """Half as much again of three values is a wrong constant; that 1.5 is 3 / (3 - 1) is a coincidence."""
+    expected = torch.linspace(1, 2, size)
+    found = diagnose(factor * expected, expected, rtol=1e-5, atol=1e-6)
+    assert found is not None
+    assert found.cause is Cause.FACTOR

@@ -111,7 +111,9 @@ def _factors_of_size(size: Size) -> Iterator[Factor]:
         yield from _both_ways({float(n): words})
     if n > 2:
         less = f"The sum of squares is divided by n - 1 in one place and by n in the other, with n = {words}"
-        for power in (1.0, 0.5):
+        # 3 / 2, 4 / 3 and 5 / 4 are more often a wrong constant, where nobody says that n counts something.
+        powers = (1.0, 0.5) if n > 5 or size.is_named or size.is_reduced else (0.5,)
+        for power in powers:
             yield Factor((n / (n - 1)) ** power, less, Cause.VARIANCE)
             yield Factor(((n - 1) / n) ** power, less, Cause.VARIANCE)
     if size.is_named:
