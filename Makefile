@@ -13,7 +13,7 @@ demo: $(READY) sandbox  ## release, collect, grade and give feedback on ten samp
 	$(PY) demo/demo.py
 
 test: lint sandbox browser  ## format, rules, types and the suite, in less than fifteen minutes
-	$(PY) -m pytest --numprocesses 2 --dist loadscope -m "not proof"
+	$(PY) -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder -m "not proof"
 
 proof: $(READY) sandbox browser  ## the long tests: every mutant with training, many secrets, repeated kills
 	$(PY) -m pytest --numprocesses 2 --dist worksteal -m proof
