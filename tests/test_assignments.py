@@ -26,8 +26,8 @@ SEEDS = 20
 
 @pytest.fixture(scope="module")
 def executor() -> Iterator[LocalProcesses]:
-    """One process that tries things."""
-    with LocalProcesses(1) as processes:
+    """Two processes that try things."""
+    with LocalProcesses(2) as processes:
         yield processes
 
 
