@@ -7,7 +7,9 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
+import torch
 
+from tensorgrade.errors import CheckFailure
 from tensorgrade.limits import Limits
 from tensorgrade.sandbox.process import Worker
 from tensorgrade.sandbox.template import Template
@@ -25,6 +27,30 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 QUICK = Limits(check_cpu_seconds=1, cell_cpu_seconds=1, memory_mib=512, disk_mib=16, processes=16, message_mib=8)
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """As in the grader: small tensors on several threads wait for one another where another test runs beside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    """A generator of its own."""
+    return torch.Generator().manual_seed(seed)
+
+
+def expect(check: Callable[[], Any], words: str | None) -> None:
+    """The check passes, or fails with these words in its hint."""
+    if words is None:
+        check()
+        return
+    with pytest.raises(CheckFailure) as caught:
+        check()
+    assert words in str(caught.value.hint)
 
 
 @pytest.fixture(scope="session")

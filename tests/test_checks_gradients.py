@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,32 +12,11 @@ import torch
 from tensorgrade import checks
 from tensorgrade.errors import CheckFailure
 from tensorgrade.student import NotebookSession, Student
+from tests.conftest import expect, rng
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 HERE = checks.ThisProcess()
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    """A generator of its own."""
-    return torch.Generator().manual_seed(seed)
-
-
-def expect(check: Callable[[], Any], words: str | None) -> None:
-    """The check passes, or fails with these words in its hint."""
-    if words is None:
-        check()
-        return
-    with pytest.raises(CheckFailure) as caught:
-        check()
-    assert words in str(caught.value.hint)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors on several threads wait for one another, for milliseconds where another test runs beside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 X = torch.randn(3, 4, generator=rng(1))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ import torch
 from tensorgrade import checks
 from tensorgrade.errors import CheckFailure
 from tensorgrade.student import NotebookSession, Student
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "checks.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n")[0]: part for part in GUIDE.split("\n### ")[1:]}
@@ -37,15 +38,6 @@ def run(section: str, *cells: str) -> None:
     fixtures = {"student": Student(session, 7), "rng": torch.Generator().manual_seed(5), "metrics": {}}
     code = function.__code__
     function(*(fixtures[name] for name in code.co_varnames[: code.co_argcount]))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors on several threads wait for one another, for milliseconds where another test runs beside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 SOLUTION = blocks(GUIDE)[0]

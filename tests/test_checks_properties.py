@@ -13,13 +13,9 @@ import torch
 
 from tensorgrade import checks
 from tensorgrade.errors import CheckFailure
+from tests.conftest import expect, rng
 
 Function = Callable[..., Any]
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    """A generator of its own."""
-    return torch.Generator().manual_seed(seed)
 
 
 X = torch.randn(4, 7, 5, generator=rng(1))  # (batch, time, features)
@@ -451,13 +447,3 @@ STANDARD = (X - X.mean(-1, keepdim=True)) / X.std(-1, correction=0, keepdim=True
 def test_standardised(values: Any, words: str | None) -> None:
     """Mean 0 and variance 1 pass; a variance divided by n - 1 is called by its name."""
     expect(lambda: checks.assert_standardised(values), words)
-
-
-def expect(check: Callable[[], Any], words: str | None) -> None:
-    """The check passes, or fails with these words in its hint."""
-    if words is None:
-        check()
-        return
-    with pytest.raises(CheckFailure) as caught:
-        check()
-    assert words in str(caught.value.hint)

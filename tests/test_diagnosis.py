@@ -14,14 +14,7 @@ from tensorgrade.checks.closeness import Tolerance
 from tensorgrade.checks.diagnosis import Cause, Diagnosis, diagnose
 from tensorgrade.errors import CheckFailure
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As in the grader; for tiny tensors a second thread costs more than it does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def draw(*shape, seed=0):
