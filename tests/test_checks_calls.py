@@ -111,7 +111,17 @@ def test_demanded_call(ask: Callable[[str], Student]) -> None:
         assert_called(ask("def f(x):\n    return getattr(x, 's' + 'um')()"), "f", "torch.einsum")
 
 
-def test_function_that_is_missing(ask: Callable[[str], Student]) -> None:
+def test_function_by_another_name_is_watched(ask: Callable[[str], Student]) -> None:
+    """A name that is bound to a function from elsewhere has no definition to read; what it runs is found."""
+    student = ask("conv = [F.conv2d][0]")
+    with pytest.raises(CheckFailure, match=r"torch\.nn\.functional\.conv2d"):
+        assert_not_called(student, "conv", FORBIDDEN, inputs=(X, X))
+    with pytest.raises(NotDefinedError):
+        assert_not_called(student, "conv", FORBIDDEN)
+
+
+@pytest.mark.parametrize("inputs", [None, (X,)], ids=["read", "watched"])
+def test_function_that_is_missing(ask: Callable[[str], Student], inputs: tuple[Any, ...] | None) -> None:
     """A function that the notebook does not define is told as such."""
     with pytest.raises(NotDefinedError):
-        assert_not_called(ask("x = 1"), "conv", FORBIDDEN)
+        assert_not_called(ask("x = 1"), "conv", FORBIDDEN, inputs=inputs)

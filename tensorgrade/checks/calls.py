@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from tensorgrade.errors import CheckFailure, StaffAdvice
+from tensorgrade.errors import CheckFailure, NotDefinedError, StaffAdvice
 
 # What can call anything without naming it.
 INDIRECT = (
@@ -54,7 +54,7 @@ def assert_not_called(
 
     Raises:
         CheckFailure: it is called. The hint names what is forbidden and was found.
-        NotDefinedError: the notebook defines no such function or class.
+        NotDefinedError: the notebook has no such name; without inputs, also where no cell defines it.
 
     Warns:
         StaffAdvice: a method of that name is called on something unknown, or something is called without being
@@ -63,7 +63,7 @@ def assert_not_called(
     Source: what torch runs is seen by torch.overrides.TorchFunctionMode.
     """
     patterns = tuple(forbidden)
-    named, run = student.calls(name), _run(student, name, inputs, function)
+    named, run = _named(student, name, is_watched=inputs is not None), _run(student, name, inputs, function)
     found = sorted(_matching({one for one in named if not one.startswith(".")} | run, patterns))
     if found:
         used = ", ".join(found[:3])
@@ -92,18 +92,28 @@ def assert_called(
 
     Raises:
         CheckFailure: it is not called.
-        NotDefinedError: the notebook defines no such function or class.
+        NotDefinedError: the notebook has no such name; without inputs, also where no cell defines it.
 
     Warns:
         StaffAdvice: nothing names it, but something is called without being named.
     """
-    named, run = student.calls(name), _run(student, name, inputs, function)
+    named, run = _named(student, name, is_watched=inputs is not None), _run(student, name, inputs, function)
     if _matching(named | run, (demanded, f".{demanded.rpartition('.')[2]}")):
         return
     if indirect := sorted(_matching(named, INDIRECT)):
         _advise(f"{name}: {demanded} is not named, but {', '.join(indirect)} can call anything")
         return
     raise CheckFailure(f"{name}: does not call {demanded}", f"{name} does not use {demanded}, as this task asks.")
+
+
+def _named(student: Calls, name: str, *, is_watched: bool) -> frozenset[str]:
+    """What is read; nothing where no reader can follow the name to a definition, but a call is watched."""
+    try:
+        return student.calls(name)
+    except NotDefinedError:
+        if is_watched:
+            return frozenset()
+        raise
 
 
 def _run(student: Calls, name: str, inputs: tuple[Any, ...] | None, function: Any) -> frozenset[str]:
