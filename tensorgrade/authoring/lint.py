@@ -1,4 +1,4 @@
-"""Finds what does not fit together in an assignment, without running its code: notebooks, checks, mutants, limits."""
+"""Finds what does not fit together in an assignment, without running a solution: notebooks, checks, mutants, limits."""
 
 from __future__ import annotations
 

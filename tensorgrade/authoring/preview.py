@@ -25,8 +25,8 @@ from tensorgrade.notebooks import (
     grade_cells,
     grade_id_of,
     read_edits,
-    read_notebook,
-    with_edits,
+    read_notebooks,
+    with_edits_anywhere,
     with_outputs,
 )
 from tensorgrade.public import CHECKS, CheckRefused, read_modules, run_public_checks
@@ -93,9 +93,10 @@ def preview_assignment(assignment: Assignment, template: Template, mutants: Sequ
     with tempfile.TemporaryDirectory() as folder:
         release = rehearse_release(assignment, Path(folder))
         stage = _Stage(assignment, template, release)
-        untouched = stage.try_out(UNTOUCHED, _notebooks(release))
-        solution = stage.try_out(SOLUTION, _notebooks(assignment.source))
-        others = [stage.try_out(edits.file.stem, _mutated(assignment, edits), edits.summary) for edits in chosen]
+        source = read_notebooks(assignment.source)
+        untouched = stage.try_out(UNTOUCHED, read_notebooks(release))
+        solution = stage.try_out(SOLUTION, source)
+        others = [stage.try_out(edits.file.stem, with_edits_anywhere(source, edits), edits.summary) for edits in chosen]
         grader = Grader(assignment, template)
         graded = [stage.graded(trial, grader) for trial in (untouched, *(others if ALL not in mutants else ()))]
         left = others if ALL in mutants else []
@@ -142,10 +143,6 @@ class _Stage:
             return replace(trial, report=grader.grade(Sample(self._assignment, trial.name, Path(folder))))
 
 
-def _notebooks(folder: Path) -> dict[str, NotebookNode]:
-    return {path.stem: read_notebook(path) for path in sorted(folder.glob("*.ipynb"))}
-
-
 def _mutants(assignment: Assignment, names: Iterable[str]) -> list[CellEdits]:
     known = {path.stem: path for path in sorted((assignment.graders / "mutants").glob("*.py"))}
     wanted = list(known) if ALL in names else list(dict.fromkeys(names))
@@ -156,16 +153,6 @@ def _mutants(assignment: Assignment, names: Iterable[str]) -> list[CellEdits]:
                 f"graders/{assignment.name}/mutants: no mutant {name!r}. Near: {', '.join(near) or 'none'}."
             )
     return [read_edits(known[name]) for name in wanted]
-
-
-def _mutated(assignment: Assignment, edits: CellEdits) -> dict[str, NotebookNode]:
-    """The solution with the cells of a mutant, each in the notebook that has it."""
-    notebooks = _notebooks(assignment.source)
-    places = {grade_id_of(cell): name for name, notebook in notebooks.items() for cell in notebook.cells}
-    for name, source in edits.cells.items():
-        stem = places.get(name, next(iter(notebooks)))  # a name that nobody has is an error there
-        notebooks[stem] = with_edits(notebooks[stem], replace(edits, cells={name: source}))
-    return notebooks
 
 
 def _errors(notebook: NotebookNode, stem: str, session: Session) -> Iterator[str]:

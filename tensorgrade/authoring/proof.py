@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -82,6 +81,11 @@ class Proof:
         """The attempts of a kind."""
         return tuple(attempt for attempt in self.attempts if attempt.kind is kind)
 
+    def count(self, kind: Kind) -> tuple[int, int]:
+        """How many were tried, but for those judged to be correct, and with how many the grader was right."""
+        attempts = [attempt for attempt in self.of(kind) if not attempt.judged]
+        return len(attempts), sum(not attempt.problem and not attempt.survived for attempt in attempts)
+
     @property
     def survivors(self) -> tuple[Attempt, ...]:
         """The generated mutants that no check finds."""
@@ -90,14 +94,8 @@ class Proof:
     @property
     def kill_rate(self) -> float:
         """The share of generated mutants that a check finds; those judged to be correct are left out."""
-        counted = [attempt for attempt in self.of(Kind.GENERATED) if not attempt.judged]
-        return sum(not attempt.survived for attempt in counted) / len(counted) if counted else 1.0
-
-    @property
-    def kills(self) -> Counter[str]:
-        """By check, how many mutants it failed for; of a generated one only the first such check counts."""
-        mutants = (*self.of(Kind.MUTANT), *(attempt for attempt in self.of(Kind.GENERATED) if not attempt.judged))
-        return Counter(name for attempt in mutants for name in attempt.failed)
+        made, found = self.count(Kind.GENERATED)
+        return found / made if made else 1.0
 
     def problems(self) -> Iterator[str]:
         """What is to mend before this grader can be trusted, one sentence each."""

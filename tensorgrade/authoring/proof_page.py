@@ -30,7 +30,7 @@ def proof_page(proof: Proof) -> str:
         .render(
             proof=proof,
             problems=list(proof.problems()),
-            parts=[(kind, EXPECTED[kind], *_count(proof, kind)) for kind in Kind if proof.of(kind)],
+            parts=[(kind, EXPECTED[kind], *proof.count(kind)) for kind in Kind if proof.of(kind)],
             judged=[attempt for attempt in proof.of(Kind.GENERATED) if attempt.judged],
             checks=[(check, found[check.name], first[check.name]) for check in proof.checks],
             diff=_diff,
@@ -38,12 +38,6 @@ def proof_page(proof: Proof) -> str:
             failed=LOOKS[Status.FAILED],
         )
     )
-
-
-def _count(proof: Proof, kind: Kind) -> tuple[int, int]:
-    """How many were tried, but for those judged to be correct, and with how many the grader was right."""
-    attempts = [attempt for attempt in proof.of(kind) if not attempt.judged]
-    return len(attempts), sum(not attempt.problem and not attempt.survived for attempt in attempts)
 
 
 def _diff(attempt: Attempt) -> Markup:

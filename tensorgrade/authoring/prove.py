@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import nbformat
-from nbformat.notebooknode import NotebookNode
 
 from tensorgrade.authoring.answers import dependent_tasks, find_answers
 from tensorgrade.authoring.proof import Attempt, Kind, Proof
@@ -25,13 +24,15 @@ from tensorgrade.fleet.job import Job, run_trial
 from tensorgrade.grading.records import ALL_CHECKS, CheckRecord, Selection, Status
 from tensorgrade.limits import MIB
 from tensorgrade.mutation import mutate
-from tensorgrade.notebooks import CellEdits, grade_id_of, read_edits, read_notebook, with_edits
+from tensorgrade.notebooks import CellEdits, read_edits, read_notebooks, with_edits_anywhere
 
 QUICK = Selection(long=False)
 SEEDS = 5
 RELEASE_BYTES = 192 * MIB
 JUDGED = "equivalent.toml"
 KEY_FILE = ".tensorgrade/secret"
+
+SOLUTION = CellEdits("", {})  # changes nothing
 
 Tell = Callable[[int, int, str], None]
 
@@ -44,7 +45,6 @@ class _Trial:
     files: Mapping[str, bytes] = field(repr=False)
     selection: Selection = ALL_CHECKS
     edits: CellEdits | None = None
-    task: str = ""
 
 
 def prove_assignment(
@@ -95,7 +95,7 @@ class _Proving:
         self._done = self._total = 0
         self._bundles = [_bundle(assignment, seed) for seed in range(seeds)]
         self._answers = find_answers(assignment)
-        self._solution = _notebooks(assignment.source)
+        self._solution = read_notebooks(assignment.source)
         self._checks: tuple[CheckRecord, ...] = ()
         self._quick: frozenset[str] = frozenset()
         self._dependents: dict[str, set[str]] = {}
@@ -105,7 +105,7 @@ class _Proving:
 
     def proof(self, kinds: frozenset[Kind]) -> Proof:
         """Try the reference first: where it fails, nothing else says anything."""
-        reference = _Trial(Attempt(Kind.REFERENCE, ""), self._files({}))
+        reference = _Trial(Attempt(Kind.REFERENCE, ""), self._files(SOLUTION))
         [(_, quick)] = self._tried([replace(reference, selection=QUICK)])
         [(attempt, self._checks)] = self._tried([reference])
         self._quick = frozenset(record.name for record in quick)
@@ -127,7 +127,7 @@ class _Proving:
     def _trials(self, kind: Kind) -> Iterator[_Trial]:
         if kind is Kind.REFERENCE:
             for seed in range(1, self._seeds):
-                yield _Trial(Attempt(kind, "", seed=seed), self._files({}))
+                yield _Trial(Attempt(kind, "", seed=seed), self._files(SOLUTION))
         elif kind is Kind.EMPTY:
             yield _Trial(Attempt(kind, ""), _released(self._assignment))
         elif kind is Kind.VARIANT:
@@ -146,14 +146,14 @@ class _Proving:
             for edits in variants:
                 long = bool(trained) and trained[seed % len(trained)] is edits
                 attempt = Attempt(Kind.VARIANT, edits.file.stem, edits.summary, seed)
-                yield _Trial(attempt, self._files(edits.cells, edits), ALL_CHECKS if long else QUICK, edits)
+                yield _Trial(attempt, self._files(edits), ALL_CHECKS if long else QUICK, edits)
 
     def _wrong_ones(self) -> Iterator[_Trial]:
         long = {record.name for record in self._long_checks}
         for edits in self._mutants:
             selection = ALL_CHECKS if _listed(edits, "killed by") & long else QUICK
             attempt = Attempt(Kind.MUTANT, edits.file.stem, edits.summary)
-            yield _Trial(attempt, self._files(edits.cells, edits), selection, edits)
+            yield _Trial(attempt, self._files(edits), selection, edits)
 
     def _generated(self) -> Iterator[_Trial]:
         """Every mistake that can be made in the lines that students write, but for those judged to be none."""
@@ -164,22 +164,22 @@ class _Proving:
                 judged = self._judged.get(name, "")
                 attempt = Attempt(Kind.GENERATED, name, one.operator, judged=judged, **place)  # type: ignore[arg-type]
                 selection = Selection(frozenset({answer.task}), long=False, until_failure=True)
-                yield _Trial(attempt, self._files({answer.cell: one.source}), selection, task=answer.task)
+                yield _Trial(attempt, self._files(CellEdits(one.operator, {}, {answer.cell: one.source})), selection)
 
     def _tried(self, trials: list[_Trial]) -> Iterator[tuple[Attempt, tuple[CheckRecord, ...]]]:
         """Run trials, several at a time, and judge how each ended."""
         self._total += len(trials)
         waiting = {self._submit(trial): trial for trial in trials}
-        lost = set[str]()
+        lost = set[Attempt]()
         while waiting:
             done = next(as_completed(waiting))
             trial = waiting.pop(done)
             try:
                 records = done.result()
             except ProcessLost as error:
-                if repr(trial) in lost:
+                if trial.attempt in lost:
                     raise GraderError(f"{trial.attempt.kind.value} {trial.attempt.name}: {error}, twice") from error
-                lost.add(repr(trial))
+                lost.add(trial.attempt)
                 waiting[self._submit(trial)] = trial
                 continue
             self._done += 1
@@ -245,19 +245,10 @@ class _Proving:
     def _tasks_of(self, edits: CellEdits) -> set[str]:
         return {answer.task for answer in self._answers if answer.cell in edits.cells}
 
-    def _files(self, cells: Mapping[str, str], edits: CellEdits | None = None) -> dict[str, bytes]:
+    def _files(self, edits: CellEdits) -> dict[str, bytes]:
         """The solution as a submission, some cells replaced."""
-        known = {grade_id_of(cell) for notebook in self._solution.values() for cell in notebook.cells}
-        if edits is not None and (unknown := sorted(set(cells) - known)):
-            raise UsageError(f"{edits.file}: no cell has the grade_id {unknown[0]!r}")
-        files = {}
-        for name, notebook in self._solution.items():
-            own = {grade_id_of(cell) for cell in notebook.cells}
-            changed = with_edits(
-                notebook, CellEdits("", {}, {cell: text for cell, text in cells.items() if cell in own})
-            )
-            files[f"{name}.ipynb"] = nbformat.writes(changed).encode()
-        return files
+        edited = with_edits_anywhere(self._solution, edits)
+        return {f"{name}.ipynb": nbformat.writes(notebook).encode() for name, notebook in edited.items()}
 
 
 def _failures(records: list[CheckRecord]) -> str:
@@ -266,10 +257,6 @@ def _failures(records: list[CheckRecord]) -> str:
         return ""
     others = f" (and {', '.join(record.name for record in records[1:])})" if records[1:] else ""
     return f"fails {records[0].name}{others}: {records[0].rationale}"
-
-
-def _notebooks(folder: Path) -> dict[str, NotebookNode]:
-    return {path.stem: read_notebook(path) for path in sorted(folder.glob("*.ipynb"))}
 
 
 def _bundle(assignment: Assignment, seed: int) -> Bundle:

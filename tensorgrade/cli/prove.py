@@ -106,10 +106,9 @@ def _show(proof: Proof) -> None:
     for column in ("tried", "number", "as it should be"):
         table.add_column(column, justify="left" if column == "tried" else "right")
     for kind in Kind:
-        attempts = [attempt for attempt in proof.of(kind) if not attempt.judged]
-        right = sum(not attempt.problem and not attempt.survived for attempt in attempts)
-        if attempts:
-            table.add_row(kind.value, str(len(attempts)), f"{right} ({right / len(attempts):.1%})")
+        tried, right = proof.count(kind)
+        if tried:
+            table.add_row(kind.value, str(tried), f"{right} ({right / tried:.1%})")
     Console().print(table)
     for attempt in proof.survivors[:SHOWN]:
         place = f"{attempt.cell}, line {attempt.line} ({attempt.summary}), id {attempt.name}"

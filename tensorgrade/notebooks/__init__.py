@@ -12,9 +12,9 @@ from typing import Any
 from nbformat.notebooknode import NotebookNode
 
 from tensorgrade.errors import GraderError
-from tensorgrade.notebooks.edits import CellEdits, read_edits, with_edits
+from tensorgrade.notebooks.edits import CellEdits, read_edits, with_edits, with_edits_anywhere
 from tensorgrade.notebooks.outputs import OUTPUT_BYTES, joined, sanitise_outputs
-from tensorgrade.notebooks.reading import assembled, attachments_of, read_notebook, well_formed
+from tensorgrade.notebooks.reading import assembled, attachments_of, read_notebook, read_notebooks, well_formed
 from tensorgrade.notebooks.steps import DEFAULT_STEPS, Steps, gradebook_version, student_version
 
 __all__ = [
@@ -31,11 +31,13 @@ __all__ = [
     "language_of",
     "read_edits",
     "read_notebook",
+    "read_notebooks",
     "restore",
     "sanitise_outputs",
     "student_version",
     "with_distinct_names",
     "with_edits",
+    "with_edits_anywhere",
     "with_outputs",
 ]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nbformat.notebooknode import NotebookNode
@@ -74,10 +75,29 @@ def with_edits(notebook: NotebookNode, edits: CellEdits) -> NotebookNode:
         UsageError: an edit names a grade_id that no cell has.
     """
     result = copy.deepcopy(notebook)
-    cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in result.cells}
+    cells = {_grade_id(cell): cell for cell in result.cells}
     for name, source in edits.cells.items():
         if name not in cells:
             known = ", ".join(sorted(filter(None, cells)))
             raise UsageError(f"{edits.file}: no cell has the grade_id {name!r}. Known: {known}.")
         cells[name].source = source
     return result
+
+
+def with_edits_anywhere(notebooks: Mapping[str, NotebookNode], edits: CellEdits) -> dict[str, NotebookNode]:
+    """Copies of several notebooks by name, each edited cell in the one that has it.
+
+    Raises:
+        UsageError: an edit names a grade_id that no cell has.
+    """
+    result = dict(notebooks)
+    places = {_grade_id(cell): name for name, notebook in notebooks.items() for cell in notebook.cells}
+    for cell, source in edits.cells.items():
+        name = places.get(cell, next(iter(notebooks)))  # a grade_id that nobody has is an error there
+        result[name] = with_edits(result[name], replace(edits, cells={cell: source}))
+    return result
+
+
+def _grade_id(cell: NotebookNode) -> str | None:
+    name: str | None = cell.metadata.get("nbgrader", {}).get("grade_id")
+    return name

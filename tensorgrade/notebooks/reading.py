@@ -51,6 +51,15 @@ def read_notebook(path: Path) -> NotebookNode:
     return assembled(clean, metadata if isinstance(metadata, dict) else {})
 
 
+def read_notebooks(folder: Path) -> dict[str, NotebookNode]:
+    """By name, in their order, the notebooks that lie in a folder.
+
+    Raises:
+        NotebookError: one of them cannot be read.
+    """
+    return {path.stem: read_notebook(path) for path in sorted(folder.glob("*.ipynb"))}
+
+
 def _read_text(path: Path) -> str:
     try:
         # A link could name another student's file, and opening a pipe would wait for ever.
