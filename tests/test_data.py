@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import datasets
 import pytest
 import torch
 from PIL import Image
 
-from tensorgrade.data import PAD, draw_reviews, load_photo
+from tensorgrade.data import PAD, draw_reviews, load_digits, load_photo
 from tensorgrade.data.negation import BAD, GOOD, LENGTH, NEGATORS, VOCABULARY
 
 
@@ -79,3 +80,35 @@ def test_photo_is_a_grey_picture(tmp_path: Path) -> None:
     own = load_photo(tmp_path / "red.png", height=10)
     # 0.299 red: the luma of ITU-R 601, which Pillow's documentation names.
     assert torch.equal(own, torch.full((10, 20), 76 / 255))
+
+
+def test_shipped_digits_can_be_told_apart() -> None:
+    """Ten classes of about 180 pictures each; the nearest mean picture names 9 of 10 digits."""
+    digits = load_digits()
+    assert digits.images.shape == (1797, 8, 8)
+    assert (digits.images.dtype, digits.labels.dtype) == (torch.float32, torch.int64)
+    assert (digits.images.min(), digits.images.max()) == (0, 1)
+    assert all(170 <= count <= 185 for count in digits.labels.bincount(minlength=10).tolist())
+    means = torch.stack([digits.images[digits.labels == digit].mean(0) for digit in range(10)])
+    nearest = torch.cdist(digits.images.flatten(1), means.flatten(1)).argmin(1)
+    assert (nearest == digits.labels).double().mean() > 0.9
+
+
+def test_digits_of_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with one folder of pictures per class goes the way that a data set of the hub goes."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    for name, grey in (("dark", 51), ("light", 204)):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        Image.new("RGB", (28, 28), (grey, grey, grey)).save(tmp_path / "own" / name / "one.png")
+    digits = load_digits(str(tmp_path / "own"), size=4)
+    assert digits.labels.tolist() == [0, 1]
+    assert torch.equal(digits.images, torch.tensor([51 / 255, 204 / 255])[:, None, None].expand(2, 4, 4))
+
+
+def test_data_set_without_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data set of texts is refused, with the columns that it has."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "train.csv").write_text("text,mood\ngood,1\n")
+    with pytest.raises(ValueError, match="has the columns text, mood"):
+        load_digits(str(tmp_path / "own"))
