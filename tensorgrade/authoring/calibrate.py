@@ -206,12 +206,13 @@ def _calibration(
     groups = {(not trial.is_right, trial.group): list[float | None]() for trial in own}
     for trial in own:
         groups[not trial.is_right, trial.group].append(found[trial.key].values.get(name))
+    ordered = sorted(groups.items(), key=lambda item: item[0][0])  # right ones first, the solution before variants
     return Calibration(
         name,
         measured.check,
         plan.alpha,
         plan.beta,
-        tuple(_group(group, values, is_right=not is_wrong) for (is_wrong, group), values in sorted(groups.items())),
+        tuple(_group(group, values, is_right=not is_wrong) for (is_wrong, group), values in ordered),
         measured.fingerprint,
         versions(),
     )
@@ -219,4 +220,4 @@ def _calibration(
 
 def _group(name: str, values: list[float | None], *, is_right: bool) -> Group:
     finite = tuple(float(f"{value:.6g}") for value in values if value is not None and math.isfinite(value))
-    return Group(name, is_right, finite, len(values) - len(finite))
+    return Group(name, finite, is_right, len(values) - len(finite))

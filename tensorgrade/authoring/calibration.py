@@ -29,14 +29,14 @@ class Group:
 
     Attributes:
         name: of the mutant's or variant's file, or ``reference solution``.
-        is_right: whether it is a correct solution.
         values: the finite ones, in the order of the seeds.
+        is_right: whether it is a correct solution.
         unmeasured: runs that ended before there was a value, or with one that is no finite number: they fail anyway.
     """
 
     name: str
-    is_right: bool
     values: tuple[float, ...]
+    is_right: bool
     unmeasured: int = 0
 
     @property
@@ -95,7 +95,7 @@ class Calibration:
 
     @cached_property
     def rule(self) -> Rule | None:
-        """The rule that the runs support, to six digits; None where there is none."""
+        """The rule that the runs support, to four digits; None where there is none."""
         if self.nearest is None or self.higher_is_better is None or len(self.right) < LEAST_RUNS:
             return None
         rule = design_rule(
@@ -171,15 +171,15 @@ class Calibration:
         yield f"passes with a mean {self.name} of {side} {rule.threshold:g}, {seeds}"
         if rule.most_seeds > 1:
             first = [rule.threshold + self._sign * step for step in (rule.clear_pass, -rule.clear_fail)]
-            beyond = "or more" if rule.higher_is_better else "or less"
+            passing, failing = ("more", "less") if rule.higher_is_better else ("less", "more")
             yield (
-                f"clear after the first seed with {first[0]:.4g} {beyond} (passed) and beyond {first[1]:.4g} on the "
-                f"other side (failed); correct solutions take {self.seeds_of_right:.2f} seeds on average"
+                f"clear after the first seed with {first[0]:.4g} or {passing} (passed) and {first[1]:.4g} or {failing} "
+                f"(failed); correct solutions take {self.seeds_of_right:.2f} seeds on average"
             )
         count, share = self.beyond
         yield (
             f"chance to fail a correct solution: {said(fails)}; {count} of {len(self.right)} correct runs lie on the "
-            f"wrong side, so at most {share:.0%} of single runs do, whatever their distribution"
+            f"wrong side, so at most {100 * share:.0f} % of single runs do, whatever their distribution"
         )
         for name, chance in self.passes_wrong.items():
             yield f"chance to pass the mutant {name}: {said(chance)}"
@@ -229,9 +229,9 @@ def said(chance: Chance) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share >= 1e-6 else "0.0001 % or less"
+    return f"{100 * share:.2g} %" if share >= 1e-6 else "below 0.0001 %"
 
 
 def _rounded(value: float) -> float:
-    """Six significant digits: what a person can read, and the same on every machine."""
-    return float(f"{value:.6g}")
+    """Four significant digits: what a person can read, and the same on every machine."""
+    return float(f"{value:.4g}")

@@ -92,9 +92,9 @@ def _problem(assignment: Assignment, measured: Measured, stored: Calibration) ->
 
 
 def _is_same(given: Any, supported: Any) -> bool:
-    """Whether they are equal, but for the last of six digits, which may be rounded elsewhere on another machine."""
+    """Whether they are equal, but for the last of four digits, which may be rounded elsewhere on another machine."""
     if isinstance(supported, float):
-        return math.isclose(given, supported, rel_tol=1e-5)
+        return math.isclose(given, supported, rel_tol=1.1e-3)
     return bool(given == supported)
 
 
@@ -149,7 +149,7 @@ def _values(group: Group) -> str:
 def _read(name: str, entry: dict[str, Any]) -> Calibration:
     unmeasured = entry.get("unmeasured", {})
     groups = [
-        Group(group, is_right, tuple(map(float, values)), int(unmeasured.get(group, 0)))
+        Group(group, tuple(map(float, values)), is_right, int(unmeasured.get(group, 0)))
         for is_right, table in ((True, "correct"), (False, "wrong"))
         for group, values in entry[table].items()
     ]

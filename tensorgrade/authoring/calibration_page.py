@@ -11,7 +11,7 @@ from tensorgrade.authoring.calibration import Calibration, Group
 from tensorgrade.course import Assignment
 from tensorgrade.reports.looks import templates
 
-LEFT, RIGHT, TOP = 190, 730, 130  # of the plot, in units of the picture
+LEFT, RIGHT, TOP = 215, 745, 130  # of the plot, in units of the picture
 ROW = 26
 CURVE_POINTS = 120
 TICKS = 6
@@ -25,13 +25,11 @@ class Row:
         group: its runs.
         y: of its line.
         dots: x and y of each run.
-        curve: the normal density with the group's mean and spread, as a path; empty where it has none.
     """
 
     group: Group
     y: float
     dots: tuple[tuple[float, float], ...]
-    curve: str
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,7 @@ class Picture:
 
     Attributes:
         rows: the groups, correct ones first.
+        curves: normal densities: whether of correct solutions, which have one together, and the path.
         height: of the whole.
         ticks: x and label on the axis.
         threshold: its x.
@@ -47,6 +46,7 @@ class Picture:
     """
 
     rows: tuple[Row, ...]
+    curves: tuple[tuple[bool, str], ...]
     height: float
     ticks: tuple[tuple[float, str], ...]
     threshold: float | None
@@ -86,17 +86,19 @@ def draw(calibration: Calibration) -> Picture:
     def x(value: float) -> float:
         return round(LEFT + (RIGHT - LEFT) * (value - low) / (high - low), 1)
 
-    span = (low, high)
-    tallest = max((_density(group).pdf(group.mean) for group in calibration.groups if _has_curve(group)), default=1.0)
     rows = []
     for number, group in enumerate(calibration.groups):
         y = TOP + ROW * (number + 1)
-        dots = tuple((x(value), y + 3 * ((place % 3) - 1)) for place, value in enumerate(group.values))
-        rows.append(Row(group, y, dots, _curve(group, span, tallest)))
-    ticks = tuple((x(value), f"{value:.4g}") for value in _round_numbers(low, high))
-    places = [x(value) for value in limits]
+        rows.append(
+            Row(group, y, tuple((x(value), y + 3 * (place % 3 - 1)) for place, value in enumerate(group.values)))
+        )
     return Picture(
-        tuple(rows), TOP + ROW * (len(rows) + 1) + 40, ticks, places[0] if places else None, tuple(places[1:])
+        rows=tuple(rows),
+        curves=_curves(calibration, low, high),
+        height=TOP + ROW * (len(rows) + 1) + 40,
+        ticks=tuple((x(value), f"{value:.4g}") for value in _round_numbers(low, high)),
+        threshold=x(limits[0]) if limits else None,
+        clear=tuple(map(x, limits[1:])),
     )
 
 
@@ -104,25 +106,23 @@ def _sign(calibration: Calibration) -> float:
     return -1.0 if calibration.higher_is_better is False else 1.0
 
 
-def _has_curve(group: Group) -> bool:
-    return len(group.values) > 1 and group.spread > 0
-
-
-def _density(group: Group) -> NormalDist:
-    return NormalDist(group.mean, group.spread)
-
-
-def _curve(group: Group, span: tuple[float, float], tallest: float) -> str:
-    """The path of a group's normal density, which fills the space above the rows."""
-    if not _has_curve(group):
-        return ""
-    density, (low, high) = _density(group), span
-    points = []
-    for place in range(CURVE_POINTS + 1):
-        share = place / CURVE_POINTS
-        height = math.sqrt(density.pdf(low + share * (high - low)) / tallest)  # the root: low curves stay visible
-        points.append(f"{LEFT + share * (RIGHT - LEFT):.1f},{TOP - (TOP - 20) * height:.1f}")
-    return f"M{LEFT},{TOP} L" + " L".join(points) + f" L{RIGHT},{TOP} Z"
+def _curves(calibration: Calibration, low: float, high: float) -> tuple[tuple[bool, str], ...]:
+    """The normal densities with the means and spreads of the runs, in the space above the rows."""
+    right = Group("", calibration.right, is_right=True)
+    groups = [group for group in (right, *calibration.wrong) if len(group.values) > 1 and group.spread > 0]
+    densities = [NormalDist(group.mean, group.spread) for group in groups]
+    tallest = max((density.pdf(density.mean) for density in densities), default=1.0)
+    places = [place / CURVE_POINTS for place in range(CURVE_POINTS + 1)]
+    found = []
+    for group, density in zip(groups, densities, strict=True):
+        # The root of the density: low curves stay visible.
+        heights = [math.sqrt(density.pdf(low + share * (high - low)) / tallest) for share in places]
+        points = [
+            f"{LEFT + share * (RIGHT - LEFT):.1f},{TOP - (TOP - 20) * height:.1f}"
+            for share, height in zip(places, heights, strict=True)
+        ]
+        found.append((group.is_right, f"M{LEFT},{TOP} L" + " L".join(points) + f" L{RIGHT},{TOP} Z"))
+    return tuple(found)
 
 
 def _round_numbers(low: float, high: float) -> list[float]:

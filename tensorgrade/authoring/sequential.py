@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -198,6 +199,7 @@ def chance_of_outlier(values: Sequence[float], *, below: bool) -> float:
     return (farthest[1] >= farthest[0]).double().mean().item()
 
 
+@functools.cache
 def student_quantile(chance: float, freedom: int) -> float:
     """Below it lies this part, above 0.5, of Student's t distribution with some degrees of freedom.
 

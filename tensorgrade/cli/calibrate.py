@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import webbrowser
@@ -122,7 +123,7 @@ def _show(found: Sequence[Calibration]) -> None:
             table.add_column(column, justify="left" if column in ("submission", "expected") else "right")
         for group in one.groups:
             numbers = [group.mean, group.spread, *((min(group.values), max(group.values)) if group.values else ())]
-            words = [f"{number:.4g}" for number in numbers]
+            words = ["–" if math.isnan(number) else f"{number:.4g}" for number in numbers]
             table.add_row(group.name, "passes" if group.is_right else "fails", str(len(group.values)), *words)
         Console().print(table)
         for sentence in one.statements():
