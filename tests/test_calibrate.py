@@ -191,6 +191,21 @@ def test_missing_rule_is_the_graders_fault(assignment: Assignment, template: Tem
     assert report.tasks[0].points is None
 
 
+def test_budget_is_that_of_one_repetition(assignment: Assignment, template: Template) -> None:
+    """Four repetitions may together take longer than a check's budget, and one alone may not."""
+    assignment.calibration_file.write_text(RULE)
+    check = CHECK.replace("@pytest.mark.task", "@pytest.mark.budget(cpu_seconds=1)\n@pytest.mark.task")
+    (assignment.graders / "test_hidden.py").write_text(check)
+    burn = (
+        "import time\ndef double(x):\n    while time.process_time() < {}:\n        pass\n    return x + x + 0.19 ** 0.5"
+    )
+    each = burn.replace("while", "end = time.process_time() + 0.5\n    while").format("end")
+    assert hidden(grade(assignment, template, each)).seeds_used == 4
+    record = hidden(grade(assignment, template, burn.format("1e9")))
+    assert (record.status, record.seeds_used) == (Status.FAILED, 0)
+    assert "took too long" in str(record.hint)
+
+
 def test_hint_with_an_unknown_word_is_the_graders_fault(assignment: Assignment, template: Template) -> None:
     """A misspelt word in braces shows with the reference solution, not with the first student who fails."""
     assignment.calibration_file.write_text(RULE)
@@ -307,6 +322,9 @@ def test_calibration_is_found_and_honoured(noisy_assignment: Assignment, templat
     assert wrong.status is Status.FAILED
     checked = invoke(noisy_assignment, "--check")
     assert (checked.return_value, checked.output) == (0, "tiny: the calibration supports its thresholds\n")
+    write(noisy_assignment, "test_hidden.py", "")
+    noisy_assignment.calibration_file.unlink()
+    assert invoke(noisy_assignment, "--check").output == "tiny: no check measures a value\n"
 
 
 def test_page_shows_every_run(noisy_assignment: Assignment, executor: LocalProcesses) -> None:
@@ -325,6 +343,15 @@ def test_variants_draw_inputs_of_their_own(noisy_assignment: Assignment, executo
     """A variant that computes what the solution computes adds runs, and does not count the same ones again."""
     [found] = calibrate_assignment(noisy_assignment, executor, FEW)
     assert len(found.right) == len(set(found.right)) == 16
+
+
+def test_what_the_check_needs_counts_as_passed(noisy_assignment: Assignment, executor: LocalProcesses) -> None:
+    """A mutant that fails what the check builds on is measured all the same, if it says so; nothing else runs."""
+    text = NOISY.replace("def test_doubles", '@pytest.mark.needs("test_doubles_three_numbers")\ndef test_doubles')
+    write(noisy_assignment, "test_hidden.py", text)
+    write(noisy_assignment, "mutants/plus.py", PLUS.replace("killed", "measured"))
+    [found] = calibrate_assignment(noisy_assignment, executor, FEW)
+    assert [len(group.values) for group in found.groups if not group.is_right] == [8]
 
 
 def test_what_does_not_fit_the_calibration_any_more_is_told(
@@ -448,6 +475,14 @@ def test_nearest_mutant_sets_the_threshold() -> None:
     assert measured(right, near, far).rule == measured(right, near).rule
     chances = measured(right, far, near).passes_wrong
     assert chances["far"].high < chances["near"].expected
+
+
+def test_spread_is_that_towards_the_other_side() -> None:
+    """Correct runs that straggle downwards, and wrong ones that straggle upwards, have the larger spread."""
+    values = (0.9, 0.9, 0.9, 0.9, 0.6)
+    both = math.sqrt((4 * 0.06**2 + 0.24**2) / 4)
+    assert Sample(values, is_right=True).spread == pytest.approx(0.24)
+    assert Sample(values, is_right=False).spread == pytest.approx(both)
 
 
 def test_outlier_is_told() -> None:

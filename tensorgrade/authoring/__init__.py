@@ -15,6 +15,7 @@ from tensorgrade.authoring.calibration import Calibration
 from tensorgrade.authoring.calibration_file import find_unsupported, write_calibrations
 from tensorgrade.authoring.calibration_page import calibration_page
 from tensorgrade.authoring.lint import lint_assignment
+from tensorgrade.authoring.measured import find_measured
 from tensorgrade.authoring.page import preview_page
 from tensorgrade.authoring.preview import Preview, Trial, preview_assignment
 from tensorgrade.authoring.proof import Kind, Proof
@@ -30,6 +31,7 @@ __all__ = [
     "Trial",
     "calibrate_assignment",
     "calibration_page",
+    "find_measured",
     "find_unsupported",
     "lint_assignment",
     "preview_assignment",

@@ -59,7 +59,7 @@ class _Trial:
     @property
     def key(self) -> str:
         """What its values depend on."""
-        return f"{self.measured.check} {self.measured.fingerprint_of(self.edits)} {self.seed}"
+        return f"{self.measured.check} {self.measured.fingerprint_of(self.edits)} {versions()} {self.seed}"
 
 
 def calibrate_assignment(

@@ -64,13 +64,16 @@ def calibrate(folder: Path, assignment: str, *, checks: bool, opens: bool, **giv
 
 
 def _check(assignment: Assignment) -> int:
-    from tensorgrade.authoring import find_unsupported
+    from tensorgrade.authoring import find_measured, find_unsupported
 
     problems = list(find_unsupported(assignment))
     for problem in problems:
         click.echo(shown(problem))
     if not problems:
-        click.echo(f"{assignment.name}: the calibration supports its thresholds")
+        measures = (
+            "the calibration supports its thresholds" if find_measured(assignment) else "no check measures a value"
+        )
+        click.echo(f"{assignment.name}: {measures}")
     return 1 if problems else 0
 
 
