@@ -115,6 +115,11 @@ class Assignment:
             raise UsageError(f"{self.awards_file}: cannot be read: {type(error).__name__}: {error}") from error
 
     @property
+    def calibration_file(self) -> Path:
+        """The rules by which measured values decide checks, and what they were made from."""
+        return self.graders / "calibration.toml"
+
+    @property
     def grader_files(self) -> tuple[Path, ...]:
         """The pytest files of the grader, public checks first."""
         public = self.graders / "test_public.py"
@@ -148,7 +153,8 @@ class Assignment:
         digest = hashlib.sha256(settings.encode())
         frame = self.course.nbgrader_config.IncludeHeaderFooter
         around = [self.course.root / str(frame[part]) for part in ("header", "footer") if part in frame]
-        files = (self.settings_file, self.awards_file, *self.grader_files, *self.worker_files, *self.source_notebooks)
+        settled = (self.settings_file, self.awards_file, self.calibration_file)
+        files = (*settled, *self.grader_files, *self.worker_files, *self.source_notebooks)
         for path in filter(Path.is_file, (*files, *around)):
             content = path.read_bytes()
             digest.update(f"{path.name}\0{len(content)}\0".encode())

@@ -374,7 +374,9 @@ def test_doctor_tries_each_boundary(course: Path) -> None:
     assert " NO " not in done.stdout
 
 
-@pytest.mark.parametrize("command", ["", "doctor", "lint", "preview", "prove", "release", "grade", "feedback", "award"])
+@pytest.mark.parametrize(
+    "command", ["", "doctor", "lint", "preview", "prove", "calibrate", "release", "grade", "feedback", "award"]
+)
 def test_help_has_examples(course: Path, command: str) -> None:
     """Every command explains itself."""
     done = run(course, "tensorgrade", *command.split(), "--help")

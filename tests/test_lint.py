@@ -144,6 +144,27 @@ def test_notebook_that_is_not_clean(
             "graders/tiny/mutants/one.py: killed by: there is no 'test_gone'",
             id="check of a mutant",
         ),
+        pytest.param(
+            "mutants/one.py",
+            '"""Wrong."""\n# loses: double\n# measured by: test_gone\n\n# %% double-solution\nx',
+            "graders/tiny/mutants/one.py: measured by: there is no 'test_gone'",
+            id="measure of a mutant",
+        ),
+        pytest.param(
+            "test_hidden.py",
+            '@pytest.mark.task("double")\ndef test_more(student, calibrated):\n    """It learns."""\n'
+            '    calibrated("accuracy", lambda run: 1.0, hint="Train longer.")\n',
+            "graders/tiny/calibration.toml: test_more measures 'accuracy', which has no calibration. "
+            "Run `tensorgrade calibrate tiny`.",
+            id="no calibration",
+        ),
+        pytest.param(
+            "test_public.py",
+            '@pytest.mark.task("double")\ndef test_more(student, calibrated):\n    """It learns."""\n'
+            '    calibrated("accuracy", lambda run: 1.0, hint="Train longer.")\n',
+            "graders/tiny/test_public.py: test_more: measures by a calibration, which students do not have",
+            id="public calibration",
+        ),
     ],
 )
 def test_grader_that_does_not_fit(assignment: Assignment, file: str, text: str, message: str) -> None:
@@ -153,6 +174,33 @@ def test_grader_that_does_not_fit(assignment: Assignment, file: str, text: str, 
     with path.open("a") as opened:
         opened.write(f"\n\n{text}")
     assert any(problem.startswith(message) for problem in lint_assignment(assignment)), lint_assignment(assignment)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "found"),
+    [
+        pytest.param('metrics["accuracy"] >= 0.76', "`metrics['accuracy'] >= 0.76`", id="metric"),
+        pytest.param("not LEAST <= accuracy", "`LEAST <= accuracy`", id="constant"),
+        pytest.param("0.5 > test_accuracy", "`0.5 > test_accuracy`", id="the other way round"),
+        pytest.param("accuracy > 0", None, id="end of a share"),
+        pytest.param("accuracy == 0.76", None, id="exact"),
+        pytest.param("student.double(0.2) > 0.1", None, id="another value"),
+    ],
+)
+def test_threshold_written_by_hand(assignment: Assignment, comparison: str, found: str | None) -> None:
+    """A check that compares an accuracy or a metric with a number of its own is told, with its line."""
+    with (assignment.graders / "test_hidden.py").open("a") as checks:
+        checks.write(
+            '\n\nLEAST = 0.76\n\n\n@pytest.mark.task("double")\n'
+            'def test_more(student, metrics):\n    """It learns."""\n'
+            f'    accuracy = test_accuracy = metrics["accuracy"] = 1.0\n    assert {comparison}\n'
+        )
+    problems = lint_assignment(assignment)
+    if found is None:
+        assert problems == ()
+    else:
+        [problem] = problems
+        assert problem.startswith(f"graders/tiny/test_hidden.py, line 21: test_more: {found} compares with a number")
 
 
 def test_task_without_a_public_check(assignment: Assignment) -> None:

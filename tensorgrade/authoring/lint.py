@@ -13,7 +13,9 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 
 from tensorgrade.authoring.answers import Answer, find_answers
+from tensorgrade.authoring.calibration_file import find_unsupported
 from tensorgrade.authoring.rehearsal import rehearse_release
+from tensorgrade.authoring.thresholds import find_hand_thresholds
 from tensorgrade.authoring.traps import find_traps
 from tensorgrade.course import Assignment
 from tensorgrade.errors import GradebookError, GraderError, NotebookError, UsageError
@@ -43,6 +45,7 @@ def lint_assignment(assignment: Assignment) -> tuple[str, ...]:
             answers = find_answers(assignment)
             found += [*_checks(assignment, answers), *_wrong_and_right(assignment)]
         if not found and not assignment.is_classic:
+            found += [*find_unsupported(assignment), *find_hand_thresholds(assignment)]
             found += _release(assignment, answers)
     except (UsageError, GraderError, GradebookError, NotebookError) as error:
         return (str(error),)
@@ -161,7 +164,7 @@ def _wrong_and_right(assignment: Assignment) -> Iterator[str]:
             for name in edits.cells:
                 if name not in cells:
                     yield f"{where}: no cell has the grade_id {name!r}"
-            for header, known in (("loses", cells), ("killed by", checks)):
+            for header, known in (("loses", cells), ("killed by", checks), ("measured by", checks)):
                 for name in edits.headers.get(header, "").split(","):
                     if name.strip() and name.strip().partition("[")[0] not in known:
                         yield f"{where}: {header}: there is no {name.strip()!r}"

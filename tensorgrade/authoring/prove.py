@@ -93,7 +93,7 @@ class _Proving:
         self._seeds = seeds
         self._tell = tell
         self._done = self._total = 0
-        self._bundles = [_bundle(assignment, seed) for seed in range(seeds)]
+        self._bundles = [bundle_with_seed(assignment, seed) for seed in range(seeds)]
         self._answers = find_answers(assignment)
         self._solution = read_notebooks(assignment.source)
         self._checks: tuple[CheckRecord, ...] = ()
@@ -259,7 +259,7 @@ def _failures(records: list[CheckRecord]) -> str:
     return f"fails {records[0].name}{others}: {records[0].rationale}"
 
 
-def _bundle(assignment: Assignment, seed: int) -> Bundle:
+def bundle_with_seed(assignment: Assignment, seed: int) -> Bundle:
     """The assignment with the course's own secret, or with one made from it."""
     bundle = pack_assignment(assignment, ())
     if seed == 0:

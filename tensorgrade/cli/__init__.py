@@ -14,6 +14,7 @@ import click
 
 from tensorgrade import __version__
 from tensorgrade.cli.award import award
+from tensorgrade.cli.calibrate import calibrate
 from tensorgrade.cli.doctor import doctor
 from tensorgrade.cli.feedback import feedback
 from tensorgrade.cli.grade import grade
@@ -77,11 +78,12 @@ def commands() -> None:
       tensorgrade lint                  find what does not fit together
       tensorgrade preview attention     see what students will see
       tensorgrade prove attention       show that the grader can be trusted
+      tensorgrade calibrate attention   find the thresholds of checks that train
       tensorgrade release attention     make the student version
       tensorgrade grade attention       grade what was collected
       tensorgrade feedback attention    write the students' feedback
     """
 
 
-for _command in (doctor, lint, preview, prove, release, grade, feedback, award):
+for _command in (doctor, lint, preview, prove, calibrate, release, grade, feedback, award):
     commands.add_command(_command)

@@ -17,8 +17,10 @@ import pytest
 import torch
 
 from tensorgrade.errors import NeedsOther, PlatformError, StaffAdvice, WorkerLost
+from tensorgrade.grading import calibration
 from tensorgrade.grading.hints import hint_for, rationale_for
 from tensorgrade.grading.records import ALL_CHECKS, CheckRecord, Selection, Status
+from tensorgrade.grading.repetition import Calibrated, Run
 from tensorgrade.student import Asking, Student
 
 MAX_DEATHS_PER_TASK = 2
@@ -67,6 +69,7 @@ class GraderPlugin:
         self.failure: PlatformError | None = None
         self.deaths: Counter[str] = Counter()
         self.metrics: dict[str, float] = {}
+        self.seeds_used: dict[str, int] = {}
         self.advice: tuple[str, ...] = ()
 
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -101,9 +104,11 @@ class GraderPlugin:
         items.sort(key=lambda item: self.tasks.index(self.planned[item.name].task))
 
     def _is_selected(self, name: str) -> bool:
-        tasks = self.selection.tasks
-        return (tasks is None or self.planned[name].task in tasks) and (
-            self.selection.long or self.budgets[name] is None
+        tasks, checks = self.selection.tasks, self.selection.checks
+        return (
+            (tasks is None or self.planned[name].task in tasks)
+            and (checks is None or _function_of(name) in checks)
+            and (self.selection.long or self.budgets[name] is None)
         )
 
     def _plan(self, item: pytest.Item) -> None:
@@ -174,13 +179,25 @@ class GraderPlugin:
         """Numbers worth keeping, by name; they go into the record."""
         return self.metrics
 
+    @pytest.fixture
+    def calibrated(self, request: pytest.FixtureRequest, student: Student) -> Calibrated:
+        """Repeats a measurement with new seeds until its verdict is clear."""
+        plan = self.planned[request.node.name]
+        rules = request.node.path.parent / calibration.FILE
+
+        def begin(number: int) -> Run:
+            repetition = f"{plan.name}\0{number}"
+            _seed_everything(self._seed(repetition))
+            student.begin_again(self._seed(repetition, "student"), self.budgets[plan.name])  # the budget is for each
+            return Run(number, torch.Generator().manual_seed(self._seed(repetition)))
+
+        return Calibrated(rules, begin, self.metrics, self.seeds_used, not self.selection.is_calibrating)
+
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Seed everything, and skip what cannot or need not be tried."""
-        seed = self.planned[item.name].seed
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        torch.default_generator.manual_seed(seed)  # the checks' process computes on the CPU
+        _seed_everything(self.planned[item.name].seed)
         self.metrics.clear()
+        self.seeds_used.clear()
         self.advice = ()
         task = self.planned[item.name].task
         for need in self.needs[item.name]:
@@ -229,7 +246,9 @@ class GraderPlugin:
         return report
 
     def _record(self, name: str, error: BaseException | None, seconds: float) -> None:
-        plan = replace(self.planned[name], seconds=seconds, metrics=_numbers(self.metrics), advice=self.advice)
+        used = max(self.seeds_used.values(), default=0)
+        found = {"metrics": _numbers(self.metrics), "advice": self.advice, "seeds_used": used}
+        plan = replace(self.planned[name], seconds=seconds, **found)  # type: ignore[arg-type]
         if isinstance(error, WorkerLost):
             self.deaths[plan.task] += 1
         status = Status.PASSED if error is None else Status.FAILED
@@ -240,6 +259,12 @@ class GraderPlugin:
             self.records[name] = replace(
                 plan, status=status, hint=hint_for(error, in_notebook=self.in_notebook), rationale=rationale_for(error)
             )
+
+
+def _seed_everything(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.default_generator.manual_seed(seed)  # the checks' process computes on the CPU
 
 
 def _task_of(item: pytest.Item) -> str | None:

@@ -25,11 +25,15 @@ class Selection:
         tasks: those whose checks run, None for all; what these need of other tasks counts as passed.
         long: whether also those run that ask for a budget of their own.
         until_failure: whether the checks after the first one that fails are skipped.
+        checks: functions of the checks that run, None for all; what these need of others counts as passed.
+        is_calibrating: whether calibrated values are measured once and not judged.
     """
 
     tasks: frozenset[str] | None = None
     long: bool = True
     until_failure: bool = False
+    checks: frozenset[str] | None = None
+    is_calibrating: bool = False
 
 
 ALL_CHECKS = Selection()
@@ -53,6 +57,7 @@ class CheckRecord:
         advice: what staff should look at, though it costs no points.
         points: what a test in the notebook gave; None where the weights decide.
         awarded: why everybody gets the check's weight; None for all but a few checks.
+        seeds_used: how often a calibrated value was measured; 0 where the check has none.
     """
 
     task: str
@@ -69,6 +74,7 @@ class CheckRecord:
     advice: tuple[str, ...] = ()
     points: float | None = None
     awarded: str | None = None
+    seeds_used: int = 0
 
     @property
     def counts(self) -> bool:
@@ -197,4 +203,5 @@ def _check_json(check: CheckRecord) -> dict[str, Any]:
         "hint": check.hint,
         "metrics": check.finite_metrics(),
     }
+    result |= {"seeds_used": check.seeds_used} if check.seeds_used else {}
     return result if check.awarded is None else {**result, "awarded": check.awarded}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tensorgrade.grading.records import Status
+from tensorgrade.grading.records import CheckRecord, Status
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,16 @@ def number(value: float) -> str:
     return f"{round(value, 2):g}" if abs(value) < 1e5 else f"{value:.0f}"
 
 
+def measured_with(check: CheckRecord) -> str:
+    """How often a check that trains has done so; nothing for one that does not."""
+    return f"measured with {check.seeds_used} seed{'' if check.seeds_used == 1 else 's'}" if check.seeds_used else ""
+
+
 @functools.cache
 def templates() -> Environment:
     """The templates of the reports; everything put into them is escaped."""
     loader = PackageLoader("tensorgrade.reports")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     environment.filters["number"] = number
+    environment.filters["measured_with"] = measured_with
     return environment

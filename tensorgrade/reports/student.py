@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tensorgrade.grading.records import CheckRecord, Report, Status, TaskRecord
-from tensorgrade.reports.looks import AWARDED, LOOKS, Look, number, templates
+from tensorgrade.reports.looks import AWARDED, LOOKS, Look, measured_with, number, templates
 
 BROKEN_SENTENCE = "This check is being looked at by the course staff; it costs you nothing."
 AWARDED_SENTENCE = "Everybody gets these points:"
@@ -28,6 +28,7 @@ class Row:
     hint: str | None
     hint_label: str
     points: str
+    measured: str = ""
     trace: tuple[str, ...] = ()
     printed: str = ""
     place: str = ""
@@ -148,6 +149,7 @@ def _row(check: CheckRecord, worth: float) -> Row:
         hint=_hint(check),
         hint_label="" if check.awarded or check.status is Status.BROKEN else "Hint:",
         points=f"{earned} / {number(worth)}",
+        measured=measured_with(check),
     )
 
 

@@ -1,6 +1,7 @@
 """The positions are not added."""
 # loses: reviews
 # killed by: test_order_of_words_matters, test_model_matches_reference
+# measured by: test_learns_negation
 
 # %% reviews-solution
 class ReviewTransformer(nn.Module):
