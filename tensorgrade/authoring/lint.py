@@ -140,7 +140,7 @@ def _telling_lines(answers: tuple[Answer, ...]) -> list[str]:
         line.strip()
         for answer in answers
         for number, line in enumerate(plain(answer.source).split("\n"), start=1)
-        if number in answer.lines
+        if number in answer.secret
     }
     return sorted(
         line
