@@ -55,7 +55,7 @@ def smoke(student, parts, batch, answers=None, *, training=True):
 HEALTHY = {
     "plain": plain_parts(),
     "dropout": plain_parts(("drop", 0.3), hidden=64),
-    "batch norm": plain_parts(("norm", 32)),
+    "batch norm": [("flatten",), ("linear", 64, 32), ("relu",), ("norm", 32), ("linear", 32, CLASSES)],
     "convolution": [("convolution", 1, 4), ("relu",), ("flatten",), ("linear", 256, CLASSES)],
 }
 BROKEN = {
@@ -102,6 +102,9 @@ def test_first_loss_and_gradients(student, rng, n_classes):
     for name, gradient in zip(("1.weight", "1.bias"), gradients, strict=True):
         found = result["grad_norms"].get(name, math.nan)
         assert_close(torch.tensor(found), gradient.norm(), rtol=1e-3, name='a norm in "grad_norms"')
+    if "init_loss" in result["flags"]:
+        hint = "A model that guesses among C classes is flagged for its first loss. What is C?"
+        raise CheckFailure(f"flags {result['flags']} for {n_classes} classes", hint)
     if len(result["grad_norms"]) != 2:
         raise CheckFailure("other names", '"grad_norms" must have the name of each parameter, and no other.')
 
@@ -130,7 +133,7 @@ def test_learning_by_heart(student, rng):
     untrained = math.log(CLASSES)
     if not (0 <= healthy <= 0.1 and 1.4 <= stuck <= untrained):
         hint = (
-            '"memorise_loss" is not the loss after 100 steps on the whole batch: it should be near 0 for a healthy '
+            '"memorise_loss" is not the loss after 50 steps on the whole batch: it should be near 0 for a healthy '
             "model, and between 1.4 and ln C for one with a softmax at its end. Is a copy trained, and measured?"
         )
         raise CheckFailure(f"healthy {healthy:.4f}, stuck {stuck:.4f}", hint)

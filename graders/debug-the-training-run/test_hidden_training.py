@@ -65,8 +65,8 @@ def test_loss_is_cross_entropy(student, rng):
     assert_close(loss, expected, atol=math.inf, name="criterion(logits, labels)")
     if not abs(loss.item() - expected.item()) <= 1e-4:
         hint = (
-            "criterion(logits, labels) is not the mean cross-entropy over the batch. Try logits of zeros for C classes: "
-            "what should guessing cost? Then ask which columns of the logits it looks at, and what a label means to it."
+            "criterion(logits, labels) is not the mean cross-entropy over the batch. Try logits of zeros for C "
+            "classes: what should guessing cost? Then ask which columns of the logits it looks at, and how."
         )
         raise CheckFailure(f"criterion: {loss.item():.4f}, expected {expected.item():.4f}", hint)
     training = draw_batches(rng, 6, 6)
