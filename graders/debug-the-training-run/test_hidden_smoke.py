@@ -71,6 +71,7 @@ BROKEN = {
 
 
 @pytest.mark.task("smoke", weight=4)
+@pytest.mark.budget(cpu_seconds=20)  # twelve models
 def test_broken_models_are_flagged(student, rng):
     """Of eight broken models at least seven are flagged, and none of four healthy ones."""
     images, labels, _ = draw_batch(rng)
