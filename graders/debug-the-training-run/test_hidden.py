@@ -14,6 +14,7 @@ from tensorgrade.checks import assert_close, assert_initial_loss, assert_overfit
 from tensorgrade.errors import CheckFailure
 
 BITS, LEARNING, TEST = 9, 230, 70
+DIMMED = 0.6  # the test images are darker, so that statistics of their own would show
 CLASSES = 10
 
 
@@ -75,7 +76,7 @@ def finite(value, name):
 
 @dataclass(frozen=True)
 class Tagged:
-    """What read_data gives: images of 0 and 1 that carry their numbers, and random labels.
+    """What read_data gives: images of dark and bright pixels that carry their numbers, and random labels.
 
     Attributes:
         images: shape (LEARNING + TEST, 1, 8, 8); those to learn from come first.
@@ -100,6 +101,7 @@ class Tagged:
         number_of[codes] = torch.arange(count)
         images = torch.rand(count, 64, generator=rng).round()
         images[:, places] = bits.float()
+        images[LEARNING:] *= DIMMED
         parts = [torch.arange(size)[torch.randperm(size, generator=rng)] % CLASSES for size in (LEARNING, TEST)]
         return cls(images.reshape(-1, 1, 8, 8), torch.cat(parts), places, number_of)
 
@@ -120,10 +122,10 @@ class Tagged:
         return self.number_of[((votes > 0.5).long() << torch.arange(BITS)).sum(1)]
 
 
-def read_sets(student, data, *, seed=3, number=2):
+def read_sets(student, data, *, seed=3, number=2, disturbed=0):
     """For training, validation, test: of each pass the images (n, 1, 8, 8) and the labels (n,)."""
     runs = student.load("runs")
-    sets = runs.passes(student.make_sets, student.read_data, data, seed, number)
+    sets = runs.passes(student.make_sets, student.read_data, data, seed, number, disturbed)
     if type(sets) is not list or len(sets) != 3:
         raise CheckFailure("not three loaders", "make_sets must return three loaders: training, validation, test.")
     return [[whole_pass(batches, name) for batches in one] for one, name in zip(sets, ("tr", "va", "te"), strict=True)]
@@ -236,12 +238,19 @@ def test_training_is_shuffled(student, rng):
             "Draw a bar chart of them: in which order do the batches come?"
         )
         raise CheckFailure(f"{classes} classes", hint)
+    alike = (first[1][1:] == first[1][:-1]).double().mean().item()
+    if not alike <= 0.4:  # 0.1 by chance
+        hint = (
+            f"In {100 * alike:.0f} of 100 cases the next training image is of the same class as the one before. Is it "
+            "the rows that are mixed, or only the batches?"
+        )
+        raise CheckFailure(f"{alike:.3f} of the neighbours are of one class", hint)
     orders = [tagged.numbers(images).tolist() for images, _ in (first, second)]
     if orders[0] == orders[1]:
         hint = "Two passes over tr come in the same order. Who draws the order, and when?"
         raise CheckFailure("two passes in one order", hint)
     student.seed(77)
-    (again, later), _, _ = read_sets(student, tagged.data())
+    (again, later), _, _ = read_sets(student, tagged.data(), disturbed=1)
     if [tagged.numbers(images).tolist() for images, _ in (again, later)] != orders:
         hint = (
             "make_sets with the same seed gives another order when the global generators are in another state. "
@@ -267,3 +276,28 @@ def test_measured_images_have_no_grain(student, rng):
     if not 0.05 <= grain <= 1:
         hint = "Training images must have grain, another in each pass. Is augment still called, once in every pass?"
         raise CheckFailure(f"two passes over tr differ by {grain:.4f} (root mean square)", hint)
+
+
+@pytest.mark.task("make_sets")
+def test_parts_are_scaled_alike(student, rng):
+    """A dark and a bright pixel have the same two values in validation and test, and in training but for the grain."""
+    tagged = Tagged.draw(rng)
+    sets = read_sets(student, tagged.data(), number=1)
+    levels = []
+    for name, [(images, _)] in zip(("tr", "va", "te"), sets, strict=True):
+        pixels, bright = images.flatten(1).double(), tagged.images[tagged.numbers(images)].flatten(1) > 0
+        means = [(pixels * kind).sum(0) / kind.sum(0) for kind in (~bright, bright)]
+        spread = (pixels - torch.where(bright, means[1], means[0])).abs().amax().item()
+        if name != "tr" and not spread <= 1e-3:
+            hint = f"Images of {name} are not only scaled: what is dark in all of them has several values. Is it grain?"
+            raise CheckFailure(f"{name}: equal pixels differ by up to {spread:.4f}", hint)
+        levels.append(torch.stack([one.nanmean() for one in means]))
+    dark, bright = levels[0]
+    for name, level, brightest in (("va", levels[1], bright), ("te", levels[2], dark + DIMMED * (bright - dark))):
+        # The grain of 12,000 pixels has a mean of about 0.001.
+        if not (level - torch.stack([dark, brightest])).abs().amax() <= 0.05:
+            hint = (
+                f"The same brightness has other values in tr and in {name}. Mean and deviation of the training images "
+                "are for all three parts."
+            )
+            raise CheckFailure(f"dark and bright: tr {levels[0].tolist()}, {name} {level.tolist()}", hint)

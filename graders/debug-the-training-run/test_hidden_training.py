@@ -97,8 +97,11 @@ def test_every_parameter_learns(student, rng):
 @pytest.mark.task("train", weight=2)
 def test_first_step_has_a_sane_size(student, rng):
     """With the default learning rate the first step changes the weights by 1/10,000 to 1/10 of their size."""
-    training = draw_batches(rng, 32, 32, classes=2)
-    found = watch(student, training, validation_batches(rng), lr=student.config()["lr"])
+    settings = student.config()
+    if type(settings) is not dict or not {"epochs", "lr", "accumulation"} <= set(settings):
+        hint = "config() must return a dict with at least epochs, lr and accumulation."
+        raise CheckFailure(f"config() gave {str(settings)[:200]}", hint)
+    found = watch(student, draw_batches(rng, 32, 32, classes=2), validation_batches(rng), **settings)
     size = math.hypot(*(one.double().norm().item() for one in found["weights"][0].values()))
     ratio = math.hypot(*changes_of(found).values()) / size
     if not 1e-4 <= ratio <= 1e-1:
@@ -235,6 +238,12 @@ def test_history_tells_what_happened(student, rng):
         if not all(is_same(value, evaluated, rtol=1e-5) for value in found["history"][name]):
             hint = f'history["{name}"] is not what evaluate(model, va) finds after the epoch.'
             raise CheckFailure(f"{found['history'][name]}, evaluate: {evaluated}", hint)
+    history = watch(student, training, validation_batches(rng), epochs=3)["history"]
+    require_floats(history, 3)
+    for name in ("train_loss", "val_loss"):
+        if len(set(history[name])) < 3:
+            hint = f'history["{name}"] is the same for several epochs of a training that changes the weights.'
+            raise CheckFailure(f"{name}: {history[name]}", hint)
 
 
 @pytest.mark.task("evaluate", weight=2)

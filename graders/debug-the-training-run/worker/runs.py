@@ -17,10 +17,15 @@ def reading(read_data, data):
         names["read_data"] = own
 
 
-def passes(make_sets, read_data, data, seed, number):
-    """For training, validation and test: the batches of each of several passes over the loader."""
+def passes(make_sets, read_data, data, seed, number, disturbed=0):
+    """For training, validation and test: the batches of each of several passes over the loader.
+
+    Between the making of the loaders and the first pass torch's global generator is put into a state of its own.
+    """
     with reading(read_data, data):
-        return [[[tuple(batch) for batch in loader] for _ in range(number)] for loader in make_sets(seed)]
+        sets = make_sets(seed)
+        torch.manual_seed(disturbed)
+        return [[[tuple(batch) for batch in loader] for _ in range(number)] for loader in sets]
 
 
 def run(functions, data, seed, changes):
