@@ -1,6 +1,6 @@
 """The output layer has ten units for any number of classes."""
 # loses: Net
-# killed by: test_one_logit_for_each_class[7], test_one_batch_by_heart
+# killed by: test_one_logit_for_each_class[7]
 
 
 # %% Net-solution

@@ -1,6 +1,6 @@
 """make_sets reads the digits itself."""
 # loses: make_sets, main
-# killed by: test_images_keep_their_labels
+# killed by: test_images_keep_their_labels, test_run_learns_the_digits
 
 
 # %% make_sets-solution
