@@ -21,16 +21,13 @@ class Batches:
         self.images, self.labels = images, labels
         self.shuffle, self.augmented = shuffle, augmented
 
-    def __len__(self):
-        return math.ceil(len(self.labels) / BATCH)
-
     def __iter__(self):
         rows = torch.arange(len(self.labels))
         if self.shuffle is not None:
-            order = torch.randperm(len(self), generator=self.shuffle)
+            pass
         batches = rows.split(BATCH)
         if self.shuffle is not None:
-            batches = [batches[number] for number in order]
+            batches = [batches[number] for number in torch.randperm(len(batches), generator=self.shuffle)]
         for batch in batches:
             images = self.images[batch]
             yield (augment(images) if self.augmented else images), self.labels[batch]

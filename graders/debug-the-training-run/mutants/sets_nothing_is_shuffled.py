@@ -21,9 +21,6 @@ class Batches:
         self.images, self.labels = images, labels
         self.shuffle, self.augmented = shuffle, augmented
 
-    def __len__(self):
-        return math.ceil(len(self.labels) / BATCH)
-
     def __iter__(self):
         rows = torch.arange(len(self.labels))
         if self.shuffle is not None:

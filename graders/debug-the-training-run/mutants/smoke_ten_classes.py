@@ -14,19 +14,19 @@ def smoke(model, batch):
     Returns:
         A dict with init_loss, grad_norms, memorise_loss, eval_deterministic, label_shuffle_acc and flags.
     """
-    images, labels = batch
+    inputs, labels = batch
     half = len(labels) // 2
     shuffled = labels[:half][torch.randperm(half)]
     calm = copy.deepcopy(model).eval()
     with torch.no_grad():
-        logits, again = calm(images), calm(images)
+        logits, again = calm(inputs), calm(inputs)
     found = {
         "init_loss": F.cross_entropy(logits, labels).item(),
-        "grad_norms": _gradient_norms(copy.deepcopy(model), images, labels),
-        "memorise_loss": F.cross_entropy(_trained_logits(model, images, labels, images), labels).item(),
+        "grad_norms": _gradient_norms(copy.deepcopy(model), inputs, labels),
+        "memorise_loss": F.cross_entropy(_trained_logits(model, inputs, labels, inputs), labels).item(),
         "eval_deterministic": torch.equal(logits, again),
     }
-    guesses = _trained_logits(model, images[:half], shuffled, images[half:]).argmax(1)
+    guesses = _trained_logits(model, inputs[:half], shuffled, inputs[half:]).argmax(1)
     found["label_shuffle_acc"] = (guesses == labels[half:]).float().mean().item()
     fine = {
         "init_loss": abs(found["init_loss"] - math.log(10)) <= 0.5,

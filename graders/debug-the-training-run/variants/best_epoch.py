@@ -19,9 +19,6 @@ class Batches:
         self.images, self.labels = images, labels
         self.shuffle, self.augmented = shuffle, augmented
 
-    def __len__(self):
-        return math.ceil(len(self.labels) / BATCH)
-
     def __iter__(self):
         rows = torch.arange(len(self.labels))
         if self.shuffle is not None:
@@ -79,7 +76,7 @@ def train(model, tr, va, cfg):
     """
     device = next(model.parameters()).device
     optimiser = torch.optim.SGD(model.parameters(), lr=cfg["lr"])
-    steps = cfg["epochs"] * max(1, len(tr) // cfg["accumulation"])
+    steps = cfg["epochs"] * max(1, sum(1 for _ in tr) // cfg["accumulation"])
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=4 * cfg["lr"], total_steps=steps + 1, cycle_momentum=False)
     best, weights = math.inf, copy.deepcopy(model.state_dict())
     history = {"train_loss": [], "val_loss": [], "val_acc": []}
