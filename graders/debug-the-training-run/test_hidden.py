@@ -184,6 +184,14 @@ def require_complete(training, validation, test):
             raise CheckFailure(f"{len(validated)} of {LEARNING} images for validation", hint)
 
 
+def require_scaled_alike(plain, poisoned, name):
+    """Images that are 50 times as bright are so after the scaling too."""
+    growth = (moments(poisoned)[1] / moments(plain)[1]).item()
+    if not 40 <= growth <= 60:
+        hint = f"Images of {name} that are much brighter are not so after the scaling. By whose mean and deviation?"
+        raise CheckFailure(f"the deviation of {name} grows by {growth:.3f}, expected 50", hint)
+
+
 def moments(passes):
     """Mean and standard deviation of the brightness in the first pass."""
     images, _ = passes[0]
@@ -199,9 +207,10 @@ LEAK = (
 def test_test_images_do_not_decide(student, rng):
     """Mean and deviation do not depend on the test images, and bring the training images to 0 and 1."""
     tagged = Tagged.draw(rng)
-    plain, _, _ = read_sets(student, tagged.data(), number=1)
-    poisoned, _, _ = read_sets(student, tagged.data(changed=range(LEARNING, LEARNING + TEST)), number=1)
+    plain, _, test = read_sets(student, tagged.data(), number=1)
+    poisoned, _, bright = read_sets(student, tagged.data(changed=range(LEARNING, LEARNING + TEST)), number=1)
     require_same_moments(moments(plain), moments(poisoned), "test")
+    require_scaled_alike(test, bright, "te")
     mean, deviation = moments(plain).tolist()
     if not (abs(mean) <= 0.1 and abs(deviation - 1) <= 0.1):  # the grain adds 0.01 to 0.02
         hint = "The training images must have mean 0 and standard deviation 1, but for the grain."
@@ -214,8 +223,9 @@ def test_validation_images_do_not_decide(student, rng):
     tagged = Tagged.draw(rng)
     plain, validation, _ = read_sets(student, tagged.data(), number=1)
     held = [number for number in tagged.numbers(validation[0][0]).tolist() if number < LEARNING]
-    poisoned, _, _ = read_sets(student, tagged.data(changed=held), number=1)
+    poisoned, bright, _ = read_sets(student, tagged.data(changed=held), number=1)
     require_same_moments(moments(plain), moments(poisoned), "validation")
+    require_scaled_alike(validation, bright, "va")
 
 
 def require_same_moments(plain, poisoned, part):

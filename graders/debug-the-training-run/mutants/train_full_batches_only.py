@@ -1,10 +1,12 @@
-"""Momentum; evaluate restores the mode that it found, and train() stands behind the validation."""
+"""Batches that are not full are left out."""
+# loses: train
+# killed by: test_loss_is_cross_entropy
 
 
 # %% train-solution
 def config(**changes):
     """The settings of a run; config(epochs=3) changes one of them."""
-    lr = 0.02
+    lr = 0.1
     return {"epochs": 30, "lr": lr, "accumulation": 1, **changes}
 
 
@@ -23,13 +25,15 @@ def train(model, tr, va, cfg):
         cfg: the settings.
     """
     device = next(model.parameters()).device
-    optimiser = torch.optim.SGD(model.parameters(), lr=cfg["lr"], momentum=0.9, nesterov=True)
+    optimiser = torch.optim.SGD(model.parameters(), lr=cfg["lr"])
     history = {"train_loss": [], "val_loss": [], "val_acc": []}
-    model.train()
     for _ in range(cfg["epochs"]):
+        model.train()
         total, count = 0.0, 0
         for step, (images, labels) in enumerate(tr, start=1):
             images, labels = images.to(device), labels.to(device)
+            if len(labels) < BATCH:
+                continue
             loss = criterion(model(images), labels)
             if cfg["accumulation"] > 1:
                 (loss / cfg["accumulation"]).backward()
@@ -44,27 +48,6 @@ def train(model, tr, va, cfg):
             count += len(labels)
         history["train_loss"].append(total / count)
         found = evaluate(model, va)
-        model.train()
         history["val_loss"].append(found["loss"])
         history["val_acc"].append(found["acc"])
     return history
-
-
-# %% evaluate-solution
-@torch.inference_mode()
-def evaluate(model, loader):
-    training = model.training
-    model.eval()
-    try:
-        pairs = [(model(x.to(model_device(model))), y.to(model_device(model))) for x, y in loader]
-    finally:
-        model.train(training)
-    logits, labels = torch.cat([a for a, _ in pairs]), torch.cat([b for _, b in pairs])
-    return {
-        "loss": F.cross_entropy(logits, labels).item(),
-        "acc": (logits.argmax(dim=-1) == labels).double().mean().item(),
-    }
-
-
-def model_device(model):
-    return next(iter(model.parameters())).device
