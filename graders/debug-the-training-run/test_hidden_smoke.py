@@ -106,6 +106,12 @@ def test_first_loss_and_gradients(student, rng, n_classes):
     if "init_loss" in result["flags"]:
         hint = "A model that guesses among C classes is flagged for its first loss. What is C?"
         raise CheckFailure(f"flags {result['flags']} for {n_classes} classes", hint)
+    unfair = torch.zeros(n_classes)
+    unfair[0] = 3.5  # costs 0.6 to 1.2 more than guessing
+    result_unfair, _ = smoke(student, [("flatten",), ("given", torch.zeros_like(weight), unfair)], (images, labels))
+    if "init_loss" not in result_unfair["flags"]:
+        hint = "A model whose first loss is more than 0.5 above guessing is not flagged for it."
+        raise CheckFailure(f"init_loss {result_unfair['init_loss']:.3f} is not flagged", hint)
     if len(result["grad_norms"]) != 2:
         raise CheckFailure("other names", '"grad_norms" must have the name of each parameter, and no other.')
 
@@ -127,7 +133,7 @@ def test_first_loss_is_measured_in_evaluation(student, rng):
 
 @pytest.mark.task("smoke")
 def test_learning_by_heart(student, rng):
-    """A healthy model can learn the batch by heart, one with a softmax at its end cannot."""
+    """A healthy model can learn the batch by heart, one with a softmax at its end cannot, of two classes neither."""
     images, labels, _ = draw_batch(rng)
     healthy = smoke(student, HEALTHY["plain"], (images, labels))[0]["memorise_loss"]
     stuck = smoke(student, BROKEN["softmax at the end"], (images, labels))[0]["memorise_loss"]
@@ -138,6 +144,45 @@ def test_learning_by_heart(student, rng):
             "model, and between 1.4 and ln C for one with a softmax at its end. Is a copy trained, and measured?"
         )
         raise CheckFailure(f"healthy {healthy:.4f}, stuck {stuck:.4f}", hint)
+    images, labels, _ = draw_batch(rng, 2)
+    parts = plain_parts(end=[("softmax",)], n_classes=2)
+    if "memorise_loss" not in smoke(student, parts, (images, labels))[0]["flags"]:
+        hint = (
+            "A model of two classes with a softmax at its end cannot get below ln(1 + 1/e) = 0.31: that is above 0.3."
+        )
+        raise CheckFailure("two classes and a softmax: not flagged", hint)
+
+
+def trained_loss(weight, images, labels):
+    """The loss of a linear classifier that starts with these weights, after the steps that the text asks for."""
+    weight, bias = weight.clone().requires_grad_(), torch.zeros(len(weight), requires_grad=True)
+    optimiser = torch.optim.Adam([weight, bias], lr=0.02)
+    for _ in range(50):
+        optimiser.zero_grad()
+        functional.cross_entropy(images.flatten(1) @ weight.T + bias, labels).backward()
+        optimiser.step()
+    return functional.cross_entropy(images.flatten(1) @ weight.T + bias, labels).item()
+
+
+@pytest.mark.task("smoke")
+def test_fifty_steps_of_adam(student, rng):
+    """The loss after learning by heart is that after the steps of the text, and measured in evaluation mode."""
+    images, labels, _ = draw_batch(rng)
+    drawn = torch.randint(CLASSES, (IMAGES,), generator=rng)
+    weight = 0.1 * torch.randn(CLASSES, 64, generator=rng)
+    found = smoke(student, [("flatten",), ("given", weight, torch.zeros(CLASSES))], (images, drawn))[0]["memorise_loss"]
+    wanted = trained_loss(weight, images, drawn)
+    if not abs(found - wanted) <= 0.01 * wanted:
+        hint = (
+            '"memorise_loss" is not what 50 steps of Adam with learning rate 0.02 give. Does each step follow the gradient '
+            "of one pass alone, and is the loss measured after the last one?"
+        )
+        raise CheckFailure(f"{found:.5f}, expected {wanted:.5f}", hint)
+    parts = [("flatten",), ("linear", 64, 64), ("relu",), ("drop", 0.85), ("linear", 64, CLASSES)]
+    found = smoke(student, parts, (images, labels))[0]["memorise_loss"]
+    if not found <= 0.1:  # in training mode 0.4 and more
+        hint = '"memorise_loss" of a model with much dropout is too large. In which mode is the trained copy measured?'
+        raise CheckFailure(f"{found:.4f} with dropout", hint)
 
 
 @pytest.mark.task("smoke")

@@ -239,7 +239,7 @@ def test_history_tells_what_happened(student, rng):
     for value in found["history"]["train_loss"]:
         if not abs(value - expected.item()) <= 1e-4:
             hint = (
-                'With learning rate 0 history["train_loss"] is not the mean loss over all training images. Is cfg["lr"] '
+                'With learning rate 0 history["train_loss"] is not the mean loss over all training images. Is cfg '
                 "used, is criterion repaired, and how much does an image of a small last batch count?"
             )
             raise CheckFailure(f"train_loss {value}, expected {expected.item()}", hint)
