@@ -174,8 +174,8 @@ def test_fifty_steps_of_adam(student, rng):
     wanted = trained_loss(weight, images, drawn)
     if not abs(found - wanted) <= 0.01 * wanted:
         hint = (
-            '"memorise_loss" is not what 50 steps of Adam with learning rate 0.02 give. Does each step follow the gradient '
-            "of one pass alone, and is the loss measured after the last one?"
+            '"memorise_loss" is not what 50 steps of Adam with learning rate 0.02 give. Does each step follow the '
+            "gradient of one pass alone, and is the loss measured after the last one?"
         )
         raise CheckFailure(f"{found:.5f}, expected {wanted:.5f}", hint)
     parts = [("flatten",), ("linear", 64, 64), ("relu",), ("drop", 0.85), ("linear", 64, CLASSES)]
