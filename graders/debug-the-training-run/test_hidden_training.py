@@ -18,7 +18,7 @@ SETTINGS = {"epochs": 1, "lr": 0.05, "accumulation": 1}
 # float32 rounds at 6e-8; gradients are sums of some ten terms of size 1.
 FLOAT32 = {"rtol": 1e-4, "atol": 1e-6}
 STEPS = 50
-# Of the solution with 60 secrets the worst run reached 0.95 (see the commit); without a repair at most 0.2.
+# By hand: 57 runs of the solution with 19 secrets reached 0.956 to 0.991, correct variants at least 0.953.
 LEAST_ACCURACY = 0.9
 
 
