@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.notebooknode import NotebookNode
 
 from tensorgrade.authoring import Kind, Proof, prove_assignment
 from tensorgrade.course import Assignment, Course, Submission
@@ -83,6 +84,13 @@ def test_release_is_fresh(course: Course, name: str) -> None:
         assert (made / path).read_bytes() == (committed / path).read_bytes(), f"make release, {path}"
 
 
+def given_lines(sources: list[NotebookNode]) -> set[str]:
+    """The lines that students are given to start from, in cells with a starter."""
+    cells = [cell.source for notebook in sources for cell in notebook.cells if "### BEGIN STARTER" in cell.source]
+    given = re.sub(r"### BEGIN SOLUTION\n.*?### END SOLUTION", "", "\n".join(cells), flags=re.DOTALL)
+    return {line.strip().removeprefix("# ") for line in given.splitlines()}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_release_gives_nothing_away(name: str) -> None:
     """No solution line, hidden check, seed or output is in the release."""
@@ -93,7 +101,7 @@ def test_release_gives_nothing_away(name: str) -> None:
     solutions = re.findall(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", written, re.DOTALL)
     lines = {line.strip() for solution in solutions for line in solution.splitlines() if len(line.strip()) > 12}
     assert len(lines) > 10
-    assert {line for line in lines if line in text} == set()
+    assert {line for line in lines - given_lines(sources) if line in text} == set()
     hidden = "".join(path.read_text() for path in (ROOT / "graders" / name).glob("test_hidden*.py"))
     assert not any(check in text for check in re.findall(r"def (test_\w+)", hidden))
     assert all(not cell.get("outputs") for notebook in released for cell in notebook.cells)

@@ -94,6 +94,15 @@ def test_shipped_digits_can_be_told_apart() -> None:
     assert (nearest == digits.labels).double().mean() > 0.9
 
 
+def test_shipped_digits_are_those_of_scikit_learn() -> None:
+    """The file is read as scikit-learn reads it, in its order."""
+    from sklearn.datasets import load_digits as load_with_scikit_learn
+
+    digits, expected = load_digits(), load_with_scikit_learn()
+    assert digits.labels.tolist() == expected.target.tolist()
+    assert torch.equal(digits.images, torch.from_numpy(expected.images).float() / 16)
+
+
 def test_digits_of_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with one folder of pictures per class goes the way that a data set of the hub goes."""
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")

@@ -28,6 +28,7 @@ from tensorgrade.notebooks import (
     with_edits,
     with_outputs,
 )
+from tensorgrade.notebooks.steps import DEFAULT_STEPS
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
 
@@ -471,3 +472,76 @@ def test_read_edits_refuses(tmp_path: Path, content: bytes, reason: str) -> None
     path.write_bytes(content)
     with pytest.raises(UsageError, match=reason):
         read_edits(path)
+
+
+# Starters
+
+STARTER = "### BEGIN STARTER\n{}\n### END STARTER"
+
+
+def released(*lines: str, **marks: Any) -> str:
+    """What students get of a cell with these lines."""
+    cell = new_code_cell("\n".join(lines), metadata=nbgrader("work", **{"solution": True, **marks}))
+    text: str = student_version(new_notebook(cells=[cell])).cells[0].source
+    return text
+
+
+def test_starter_takes_the_place_of_the_solution() -> None:
+    """Students get the lines of a starter without their comment signs, at their depth, and no stub."""
+    source = (
+        *("def halve(x):", "    if x > 0:"),
+        *("        ### BEGIN SOLUTION", "        return x / 2", "        ### END SOLUTION"),
+        *("        ### BEGIN STARTER", "        # for _ in range(2):", "        #     x = x / 2  # twice"),
+        *("        #", "        # return x", "        ### END STARTER"),
+        "    return 0",
+    )
+    expected = (
+        "def halve(x):\n    if x > 0:\n        for _ in range(2):\n            x = x / 2  # twice\n\n        return x"
+    )
+    assert released(*source) == f"{expected}\n    return 0"
+
+
+def test_starter_without_lines_takes_the_stub_away() -> None:
+    """Where students have to find out that something is missing, nothing says so."""
+    source = (
+        "f = 1",
+        "### BEGIN SOLUTION",
+        "f = 2",
+        "### END SOLUTION",
+        "### BEGIN STARTER",
+        "### END STARTER",
+        "g = f",
+    )
+    assert released(*source) == "f = 1\ng = f"
+
+
+def test_solution_without_starter_beside_one_with() -> None:
+    """A cell may have both: the stub stands where no starter is given."""
+    source = "### BEGIN SOLUTION\nf = 2\n### END SOLUTION\n{}### BEGIN SOLUTION\ng = 2\n### END SOLUTION"
+    assert released(source.format(STARTER.format("# f = 1") + "\n")) == (
+        "f = 1\n# YOUR CODE HERE\nraise NotImplementedError()"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        pytest.param("x = 1\n" + STARTER.format("# x = 2"), "has to follow", id="no solution before it"),
+        pytest.param(STARTER.format("x = 2"), "expected a comment, got 'x = 2'", id="no comment"),
+        pytest.param("### BEGIN STARTER\n# x = 2", "END STARTER is missing", id="no end"),
+    ],
+)
+def test_starter_that_cannot_be_given(source: str, reason: str) -> None:
+    """A starter that would be released in another way than its author meant stops the release."""
+    solution = "### BEGIN SOLUTION\nx = 3\n### END SOLUTION\n"
+    with pytest.raises(GraderError, match=reason):
+        released(solution + source)
+
+
+def test_lines_that_students_write() -> None:
+    """Where a starter is given all lines may be changed, and only the solution is kept from students."""
+    source = "a = 0\n### BEGIN SOLUTION\nf = 2\n### END SOLUTION\n### BEGIN STARTER\n# f = 1\n### END STARTER\ng = f"
+    assert DEFAULT_STEPS.solution_lines(source) == {2, 3, 4}
+    assert DEFAULT_STEPS.written_lines(source) == {1, 2, 3, 4, 8}
+    plain = source.replace("STARTER", "NOTE")
+    assert DEFAULT_STEPS.written_lines(plain) == {2, 3, 4}

@@ -149,6 +149,15 @@ def test_an_error_in_one_cell_does_not_stop_the_next(open_session: Open) -> None
     assert names(session).g() == 5
 
 
+def test_first_optimiser_imports_nothing(open_session: Open) -> None:
+    """What the first optimiser of a process imports, for a second, the template has imported for all workers."""
+    cell = (
+        "import sys, torch\nbefore = set(sys.modules)\nweight = torch.ones(1, requires_grad=True)\n"
+        "weight.backward()\ntorch.optim.Adam([weight]).step()\nnew = sorted(set(sys.modules) - before)"
+    )
+    assert len(Student(open_session(cell)).new) < 10
+
+
 def test_cells_run_in_a_real_shell(open_session: Open) -> None:
     """Magics, display, last values, both streams and inline figures become nbformat outputs."""
     session = open_session(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nbformat.notebooknode import NotebookNode
@@ -25,6 +25,7 @@ class Answer:
         notebook: name of the notebook.
         source: the instructor's answer.
         lines: numbers, from 1, of the lines that students write.
+        secret: numbers, from 1, of the lines that students do not get.
     """
 
     cell: str
@@ -32,6 +33,7 @@ class Answer:
     notebook: str
     source: str
     lines: frozenset[int]
+    secret: frozenset[int]
 
 
 def find_answers(assignment: Assignment) -> tuple[Answer, ...]:
@@ -43,10 +45,11 @@ def find_answers(assignment: Assignment) -> tuple[Answer, ...]:
         for cell in read_notebook(path).cells:
             name = grade_id_of(cell)
             if name and is_autograded(cell):
-                found += [Answer(one.cell, name, one.notebook, one.source, one.lines) for one in waiting]
+                found += [replace(one, task=name) for one in waiting]
                 waiting = []
             elif name and cell.cell_type == "code" and _is_written_by_students(cell):
-                waiting.append(Answer(name, "", path.stem, cell.source, steps.solution_lines(cell.source)))
+                lines, secret = steps.written_lines(cell.source), steps.solution_lines(cell.source)
+                waiting.append(Answer(name, "", path.stem, cell.source, lines, secret))
     return tuple(found)
 
 

@@ -23,6 +23,7 @@ from tensorgrade.grading.plugin import GraderPlugin
 from tensorgrade.grading.run import plan_checks
 from tensorgrade.mutation import plain
 from tensorgrade.notebooks import grade_cells, grade_id_of, is_autograded, read_edits, read_notebook
+from tensorgrade.notebooks.steps import BEGIN_STARTER
 
 SCHEMA_VERSION = 3  # of nbgrader's cell metadata. Source: nbgrader 0.9.6, nbgrader/nbgraderformat
 LEAST_TELLING = 10  # characters of a solution line that says something
@@ -138,16 +139,16 @@ def _checks(assignment: Assignment, answers: tuple[Answer, ...]) -> Iterator[str
 
 
 def _telling_lines(answers: tuple[Answer, ...]) -> list[str]:
-    """The lines of the solutions that give something away."""
-    lines = {
-        line.strip()
-        for answer in answers
-        for number, line in enumerate(plain(answer.source).split("\n"), start=1)
-        if number in answer.lines
-    }
+    """The lines of the solutions that give something away: not those that students are given to start from."""
+    lines: dict[bool, set[str]] = {True: set(), False: set()}
+    for answer in answers:
+        for number, line in enumerate(plain(answer.source).split("\n"), start=1):
+            is_secret = number in answer.secret
+            if is_secret or BEGIN_STARTER in answer.source:
+                lines[is_secret].add(line.strip() if is_secret else line.strip().removeprefix("# "))
     return sorted(
         line
-        for line in lines
+        for line in lines[True] - lines[False]
         if len(line) >= LEAST_TELLING and not line.startswith(("#", '"""', "def ", "return self"))
     )
 

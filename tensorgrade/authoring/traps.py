@@ -14,7 +14,7 @@ from tensorgrade.course import Assignment
 from tensorgrade.notebooks import read_notebook
 
 # nbgrader's marks of what is taken out of a release; a misspelt one leaves it in.
-_MARKS = re.compile(r"\b(SOLUTIONS?|HIDDEN TESTS?|MARK SCHEME)\b")
+_MARKS = re.compile(r"\b(SOLUTIONS?|HIDDEN TESTS?|MARK SCHEME|STARTERS?)\b")
 _CODE_AND_MATHS = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$|<!--.*?-->", re.DOTALL)
 _LINKS = re.compile(
     r"\[[^\]]*\]\(\s*<?([^)\s>]+)[^)]*\)|<(?:img|a|source|video)\b[^>]*?\b(?:src|href)\s*=\s*[\"']?([^\"'\s>]+)", re.I

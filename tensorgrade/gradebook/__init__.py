@@ -33,7 +33,9 @@ def configure(config: Any) -> None:
         config: what ``get_config()`` returns in ``nbgrader_config.py``.
     """
     config.GenerateAssignment.preprocessors = [
-        *(_NBGRADER + name for name in ("IncludeHeaderFooter", "LockCells", "ClearSolutions", "ClearOutput")),
+        *(_NBGRADER + name for name in ("IncludeHeaderFooter", "LockCells")),
+        "tensorgrade.notebooks.starters.ClearSolutions",
+        _NBGRADER + "ClearOutput",
         # Before SaveCells, unlike nbgrader: what the gradebook does not hold, no feedback page can show.
         *(_NBGRADER + name for name in ("CheckCellMetadata", "ClearHiddenTests", "ComputeChecksums", "SaveCells")),
         *(_NBGRADER + name for name in ("ClearMarkScheme", "ComputeChecksums", "CheckCellMetadata")),

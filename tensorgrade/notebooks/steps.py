@@ -26,6 +26,7 @@ GRADEBOOK_STEPS = (
     "ComputeChecksums",
 )
 STUDENT_STEPS = ("ClearMarkScheme", "ComputeChecksums", "CheckCellMetadata")
+BEGIN_STARTER, END_STARTER = "BEGIN STARTER", "END STARTER"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,10 @@ class Steps:
         """One of nbgrader's preprocessors with the course's settings."""
         from nbgrader import preprocessors  # not above: this takes a second
 
-        return getattr(preprocessors, name)(config=self.config)
+        from tensorgrade.notebooks import starters
+
+        found = starters.ClearSolutions if name == "ClearSolutions" else getattr(preprocessors, name)
+        return found(config=self.config)
 
     def hidden_lines(self, source: str) -> frozenset[int]:
         """The numbers, from 1, of the lines of a grade cell that students do not get."""
@@ -77,10 +81,16 @@ class Steps:
         return _lines_from_to(source, *marks) if clear.enabled else frozenset()
 
     def solution_lines(self, source: str) -> frozenset[int]:
-        """The numbers, from 1, of the lines of an answer that students write: all of them where none are marked."""
+        """The numbers, from 1, of the lines of an answer that students do not get: all where none are marked."""
         clear = self.step("ClearSolutions")
         marked = _lines_from_to(source, clear.begin_solution_delimeter, clear.end_solution_delimeter)
         return marked or frozenset(range(1, source.count("\n") + 2))
+
+    def written_lines(self, source: str) -> frozenset[int]:
+        """The numbers, from 1, of the lines of an answer that students may change: where a starter is given, all."""
+        given = _lines_from_to(source, BEGIN_STARTER, END_STARTER)
+        every = frozenset(range(1, source.count("\n") + 2))
+        return every - given if given else self.solution_lines(source)
 
     def _cells_of(self, name: str, part: str) -> list[NotebookNode]:
         try:

@@ -1,0 +1,20 @@
+"""The accuracy is repaired, the loss still counts batches."""
+# loses: evaluate
+# killed by: test_loss_counts_every_image[ten]
+
+
+# %% evaluate-solution
+def evaluate(model, loader):
+    """Measure a model: its mean loss and its accuracy."""
+    device = next(model.parameters()).device
+    model.eval()
+    loss, hits, count, batches = 0.0, 0.0, 0, 0
+    with torch.no_grad():
+        for images, labels in loader:
+            images, labels = images.to(device), labels.to(device)
+            logits = model(images)
+            loss += criterion(logits, labels).item()
+            hits += (logits.argmax(1) == labels).sum().item()
+            count += len(labels)
+            batches += 1
+    return {"loss": loss / batches, "acc": hits / count}
