@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import datasets
 import pytest
 import torch
 from PIL import Image
+from sklearn.datasets import load_digits as sklearn_digits
 
 from tensorgrade.data import PAD, draw_reviews, load_digits, load_photo
 from tensorgrade.data.negation import BAD, GOOD, LENGTH, NEGATORS, VOCABULARY
@@ -92,6 +95,16 @@ def test_shipped_digits_can_be_told_apart() -> None:
     means = torch.stack([digits.images[digits.labels == digit].mean(0) for digit in range(10)])
     nearest = torch.cdist(digits.images.flatten(1), means.flatten(1)).argmin(1)
     assert (nearest == digits.labels).double().mean() > 0.9
+
+
+def test_shipped_digits_are_those_of_scikit_learn() -> None:
+    """Its own loader gives the same pictures and labels, and it need not be imported to read them."""
+    digits, theirs = load_digits(), sklearn_digits()
+    assert torch.equal(digits.images * 16, torch.from_numpy(theirs.images).float())
+    assert torch.equal(digits.labels, torch.from_numpy(theirs.target))
+    command = "import sys; from tensorgrade.data import load_digits; load_digits(); print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_digits_of_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
