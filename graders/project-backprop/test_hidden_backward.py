@@ -1,0 +1,571 @@
+"""The hidden checks of the network: forward pass, losses, backward pass and the probe, all by hand.
+
+The reference is torch's own autograd, here, outside; beside the student's code it is switched off. Widths are pairwise
+different, so that an exchanged axis cannot hide.
+"""
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from tensorgrade.checks import (
+    Facts,
+    assert_close,
+    assert_dtype,
+    assert_finite,
+    assert_gradient,
+    assert_not_called,
+    assert_not_mutated,
+    assert_random_state_kept,
+    assert_shape,
+    unpack_tensors,
+)
+from tensorgrade.errors import CheckFailure
+
+# Sums of some ten products of size 1 in float64, in any order; a rounding to float32 is off by 1e-8 and more.
+EXACT = {"rtol": 1e-10, "atol": 1e-11}
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "identity": lambda z: z}
+# What Part A excludes. `torch.no_grad` and the like are welcome.
+AUTOGRAD = (
+    *("torch.autograd.*", "torch.func.*", "torch.Tensor.backward", "torch.enable_grad"),
+    *("torch.Tensor.requires_grad_", "torch.Tensor.requires_grad.__set__"),
+)
+READY_MADE = ("*cross_entropy*", "*log_softmax*", "*nll_loss*", "*mse_loss*", "torch.nn.*Loss")
+WIDTHS = {1: (7, 3), 2: (7, 5, 3), 3: (7, 5, 4, 2), 4: (3, 6, 2, 5, 4), 5: (4, 2, 6, 3, 7, 5), 6: (5, 3, 4, 2, 6, 7, 3)}
+
+
+def draw(rng, *shape):
+    """Normal numbers in float64."""
+    return torch.randn(*shape, generator=rng, dtype=torch.float64)
+
+
+def draw_network(rng, widths, act=None):
+    """Weights (o, i) and biases (o,) of size 1 / sqrt(i), and a random activation for each layer, or the given one."""
+    params = [(draw(rng, o, i) / i**0.5, 0.5 * draw(rng, o)) for i, o in itertools.pairwise(widths)]
+    kinds = list(ACTIVATIONS)
+    drawn = torch.randint(len(kinds), (len(params),), generator=rng).tolist()
+    return params, [act or kinds[number] for number in drawn]
+
+
+def run_layers(params, acts, x):
+    """The output (N, o) and every z before an activation, differentiable by torch."""
+    before = []
+    for (weight, bias), act in zip(params, acts, strict=True):
+        before.append(nn.functional.linear(x, weight, bias))
+        x = ACTIVATIONS[act](before[-1])
+    return x, before
+
+
+def expected_gradients(params, acts, x, along):
+    """The gradients of every weight and bias, by torch."""
+    leaves = [tuple(part.clone().requires_grad_() for part in pair) for pair in params]
+    run_layers(leaves, acts, x)[0].backward(along)
+    return [tuple(torch.zeros_like(p) if p.grad is None else p.grad for p in pair) for pair in leaves]
+
+
+def output_of(result):
+    """Y of what run_forward returned."""
+    if type(result) not in (tuple, list) or len(result) != 2:
+        raise CheckFailure(f"run_forward: no pair, got {type(result).__name__}", "End with `return Y, cache`.")
+    return result[0]
+
+
+def as_pairs(found, params):
+    """The gradients that run_backward returned, a pair for each layer and each of the right shape."""
+    if type(found) not in (tuple, list) or len(found) != len(params):
+        hint = "run_backward must return a list with one pair (dW, db) for each layer."
+        raise CheckFailure(f"expected {len(params)} pairs, got {type(found).__name__}", hint)
+    pairs = [unpack_tensors(pair, "dW", "db") for pair in found]
+    for layer, (pair, wanted) in enumerate(zip(pairs, params, strict=True), start=1):
+        for name, one, of in zip(("dW", "db"), pair, wanted, strict=True):
+            assert_shape(one, of.shape, name=f"{name} of layer {layer} of {len(params)}")
+    return pairs
+
+
+def require_gradients(found, expected, advice="", mistakes=None):
+    """Every gradient is right to the last digits; the hint says in which layer the first wrong one is, from the end."""
+    pairs = as_pairs(found, expected)
+    for layer in range(len(expected), 0, -1):
+        for name, one, wanted in zip(("dW", "db"), pairs[layer - 1], expected[layer - 1], strict=True):
+            facts = Facts(mistakes=mistakes(layer - 1, name) if mistakes else {})
+            try:
+                assert_close(one, wanted, **EXACT, name=f"{name} of layer {layer} of {len(expected)}", facts=facts)
+            except CheckFailure as failure:
+                place = "" if layer == len(expected) else " Those of the layers after it are right."
+                raise CheckFailure(failure.rationale, f"{failure.hint}{place} {advice}".strip()) from None
+
+
+@pytest.mark.task("run_forward", weight=2)
+@pytest.mark.parametrize("depth", WIDTHS)
+def test_layers_follow_each_other(student, rng, depth):
+    """The output is that of all layers, one after the other, for any depth and number of rows."""
+    for rows in (1, 2, 6):
+        params, acts = draw_network(rng, WIDTHS[depth])
+        x = draw(rng, rows, WIDTHS[depth][0])
+        out = output_of(student.run_forward(params, acts, x))
+        assert_close(out, run_layers(params, acts, x)[0], **EXACT, name="Y")
+
+
+@pytest.mark.task("run_forward")
+@pytest.mark.parametrize("act", ACTIVATIONS)
+def test_each_activation(student, rng, act):
+    """Each activation is the one of the table, also for large numbers."""
+    params, acts = draw_network(rng, (4, 5, 3), act)
+    x = draw(rng, 6, 4)
+    assert_close(output_of(student.run_forward(params, acts, x)), run_layers(params, acts, x)[0], **EXACT, name="Y")
+    one = [(torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))]
+    x = torch.tensor([[-900.0, -30.0, 0.0], [30.0, 900.0, -1.0]], dtype=torch.float64)
+    expected = ACTIVATIONS[act](x)
+    assert_close(output_of(student.run_forward(one, [act], x)), expected, **EXACT, name="Y for z in the hundreds")
+
+
+@pytest.mark.task("run_forward")
+def test_forward_keeps_precision_and_arguments(student, rng):
+    """The output is float64, and weights and batch stay as they are."""
+    for act in ACTIVATIONS:
+        params, acts = draw_network(rng, (4, 5, 3), act)
+        x = draw(rng, 6, 4)
+        assert_dtype(output_of(student.run_forward(params, acts, x)), torch.float64, name="Y")
+        assert_not_mutated(student, student.run_forward, (params, acts, x))
+
+
+def reference_loss(kind, out, target):
+    """The loss by torch, differentiable."""
+    if kind == "ce":
+        return nn.functional.cross_entropy(out, target)
+    return nn.functional.mse_loss(out, target, reduction="sum") / len(out)
+
+
+def reference_slope(kind, out, target):
+    """The derivative of the loss by the output, by torch."""
+    leaf = out.clone().requires_grad_()
+    reference_loss(kind, leaf, target).backward()
+    return leaf.grad
+
+
+def draw_targets(rng, kind, rows, classes):
+    """Targets (rows, classes) of numbers, or (rows,) of classes."""
+    return draw(rng, rows, classes) if kind == "sq" else torch.randint(classes, (rows,), generator=rng)
+
+
+def losses_of(student, kind, out, target):
+    """Loss, as a tensor without axes, and dY of the student's criterion, with autograd switched off."""
+    result = student.load("network").loss(student.criterion, kind, out, target)
+    if type(result) not in (tuple, list) or len(result) != 2:
+        raise CheckFailure("criterion: no pair", "End with `return loss, dY`.")
+    loss, slope = result
+    if type(loss) in (int, float):
+        loss = torch.tensor(float(loss), dtype=torch.float64)
+    assert_shape(loss, (), name="the loss")
+    return loss, slope
+
+
+def require_criterion(student, kind, out, target):
+    """Loss and derivative are right."""
+    loss, slope = losses_of(student, kind, out, target)
+    n, c = out.shape
+    facts = Facts(sizes={"N": n, "the width of Y": c, "N times the width of Y": n * c})
+    assert_close(loss, reference_loss(kind, out, target), **EXACT, name="the loss", facts=facts)
+    assert_close(slope, reference_slope(kind, out, target), **EXACT, name="dY", facts=facts)
+
+
+@pytest.mark.task("criterion")
+@pytest.mark.parametrize("kind", ["sq", "ce"])
+def test_criterion_is_own_work(student, rng, kind):
+    """Loss and derivative are written by hand."""
+    inputs = (kind, draw(rng, 3, 4), draw_targets(rng, kind, 3, 4))
+    assert_not_called(student, "criterion", (*AUTOGRAD, *READY_MADE), inputs=inputs)
+
+
+@pytest.mark.task("criterion", weight=2)
+@pytest.mark.needs("test_criterion_is_own_work")
+@pytest.mark.parametrize("kind", ["sq", "ce"])
+def test_loss_and_slope(student, rng, kind):
+    """The loss is the mean over the rows, and dY its derivative, for any number of rows and columns."""
+    for rows, classes in ((5, 3), (3, 7), (1, 4), (4, 1), (6, 6)):
+        require_criterion(student, kind, draw(rng, rows, classes), draw_targets(rng, kind, rows, classes))
+
+
+@pytest.mark.task("criterion")
+@pytest.mark.needs("test_criterion_is_own_work")
+@pytest.mark.parametrize("kind", ["sq", "ce"])
+def test_slope_is_the_derivative(student, rng, kind):
+    """DY is the derivative of the loss, as finite differences of the loss itself give it."""
+    out, target = draw(rng, 4, 5), draw_targets(rng, kind, 4, 5)
+    _, slope = losses_of(student, kind, out, target)
+    assert_gradient(slope, lambda y: losses_of(student, kind, y, target)[0], out, rng=rng, rtol=1e-6, name="dY")
+
+
+@pytest.mark.task("criterion")
+@pytest.mark.needs("test_criterion_is_own_work")
+def test_rows_written_twice(student, rng):
+    """A batch in which every row stands twice has the same loss."""
+    for kind in ("sq", "ce"):
+        out, target = draw(rng, 3, 4), draw_targets(rng, kind, 3, 4)
+        loss, slope = losses_of(student, kind, out, target)
+        loss_twice, slope_twice = losses_of(student, kind, torch.cat([out, out]), torch.cat([target, target]))
+        advice = "Is loss, or dY, a sum over the rows where it should be a mean?"
+        for name, actual, expected in (
+            ("the loss", loss_twice, loss),
+            ("dY", slope_twice, torch.cat([slope, slope]) / 2),
+        ):
+            try:
+                assert_close(actual, expected, **EXACT, name=name)
+            except CheckFailure as failure:
+                hint = f"Every row stands twice here, and {name} is not what it should be. {advice}"
+                raise CheckFailure(failure.rationale, hint) from None
+        # A criterion that is 0 everywhere passes what is above.
+        assert_close(loss, reference_loss(kind, out, target), **EXACT, name="the loss")
+
+
+@pytest.mark.task("criterion", weight=2)
+@pytest.mark.needs("test_criterion_is_own_work")
+def test_large_scores(student, rng):
+    """Scores of up to 10,000, of either sign and beside each other, give finite and right results."""
+    advice = "Subtract the row's largest score first, and do not take the logarithm of a probability."
+    for scores in (
+        [[1e4, 0.0, -1e4], [-1e4, -1e4, -1e4 + 1]],
+        [[800.0, 801.0, 799.0], [1e4, -1e4, 1e4]],
+        [[0.0, -1e4, 3.0], [-750.0, -750.0, -751.0]],
+    ):
+        out = torch.tensor(scores, dtype=torch.float64)
+        for target in (torch.tensor([0, 2]), torch.tensor([1, 1]), torch.tensor([2, 0])):
+            loss, slope = losses_of(student, "ce", out, target)
+            try:
+                # 1e4 has 12 digits left behind the point.
+                assert_close(loss, reference_loss("ce", out, target), rtol=1e-11, atol=1e-11, name="the loss")
+                assert_close(slope, reference_slope("ce", out, target), rtol=0.0, atol=1e-11, name="dY")
+            except CheckFailure as failure:
+                raise CheckFailure(failure.rationale, f"{failure.hint} {advice}") from None
+
+
+@pytest.mark.task("criterion")
+@pytest.mark.needs("test_criterion_is_own_work")
+def test_criterion_keeps_arguments(student, rng):
+    """Output and targets stay as they are, and dY is no view of them."""
+    for kind in ("sq", "ce"):
+        out, target = draw(rng, 4, 3), draw_targets(rng, kind, 4, 3)
+        assert_not_mutated(student, student.criterion, (kind, out, target))
+        assert_dtype(losses_of(student, kind, out, target)[1], torch.float64, name="dY")
+
+
+def gradients_of(student, params, acts, x, along, run="gradients"):
+    """What run_backward returns after run_forward, with autograd switched off."""
+    return getattr(student.load("network"), run)(student.run_forward, student.run_backward, params, acts, x, along)
+
+
+def usual_mistakes(params, acts, x, along):
+    """For a layer and a part of its gradients: what well-known mistakes give, by hint."""
+
+    def of(layer, name):
+        part = ("dW", "db").index(name)
+        return {
+            "The slope of the activation is missing.": lambda: by_hand_with(params, acts, x, along, torch.ones_like)[
+                layer
+            ][part],
+            "Is the slope computed from z, where its formula wants the value of the activation?": lambda: by_hand_with(
+                params, acts, x, along, None
+            )[layer][part],
+            "It is divided by N. That factor is in dY already.": lambda: (
+                expected_gradients(params, acts, x, along)[layer][part] / len(x)
+            ),
+        }
+
+    return of
+
+
+def by_hand_with(params, acts, x, along, slope):
+    """The gradients with a wrong slope: one function for all activations, or None for the formula at z."""
+    formulas = {
+        "tanh": lambda h: 1 - h**2,
+        "sigmoid": lambda h: h * (1 - h),
+        "relu": lambda h: (h > 0).double(),
+        "identity": torch.ones_like,
+    }
+    _, before = run_layers(params, acts, x)
+    inputs = [x, *(ACTIVATIONS[act](z) for act, z in zip(acts, before, strict=True))]
+    pairs = []
+    for layer in range(len(params) - 1, -1, -1):
+        along = along * (slope or formulas[acts[layer]])(before[layer])
+        pairs.append((along.T @ inputs[layer], along.sum(0)))
+        along = along @ params[layer][0]
+    return pairs[::-1]
+
+
+@pytest.mark.task("run_backward")
+@pytest.mark.needs("test_layers_follow_each_other")
+def test_backward_is_own_work(student, rng):
+    """The derivatives are written by hand."""
+    params, acts = draw_network(rng, (4, 5, 3))
+    inputs = (student.run_forward, student.run_backward, params, acts, draw(rng, 6, 4), draw(rng, 6, 3))
+    watched = student.load("network").watched
+    assert_not_called(student, "run_forward", AUTOGRAD, inputs=inputs, function=watched)
+    assert_not_called(student, "run_backward", AUTOGRAD, inputs=inputs, function=watched)
+
+
+@pytest.mark.task("run_backward", weight=2)
+@pytest.mark.needs("test_backward_is_own_work")
+@pytest.mark.parametrize("depth", WIDTHS)
+def test_gradients_of_any_depth(student, rng, depth):
+    """The gradients of all weights and biases are right for any depth, any activations and any number of rows."""
+    for rows in (1, 2, 6):
+        params, acts = draw_network(rng, WIDTHS[depth])
+        x, along = draw(rng, rows, WIDTHS[depth][0]), draw(rng, rows, WIDTHS[depth][-1])
+        expected = expected_gradients(params, acts, x, along)
+        mistakes = usual_mistakes(params, acts, x, along)
+        require_gradients(gradients_of(student, params, acts, x, along), expected, mistakes=mistakes)
+
+
+@pytest.mark.task("run_backward")
+@pytest.mark.needs("test_backward_is_own_work")
+@pytest.mark.parametrize("act", ACTIVATIONS)
+def test_each_slope(student, rng, act):
+    """Each activation has its own derivative, as finite differences of the output give it."""
+    params, acts, x, along = away_from_kinks(rng, act)
+    pairs = as_pairs(gradients_of(student, params, acts, x, along), params)
+    (first, bias), *rest = params
+    assert_gradient(
+        pairs[0][0],
+        lambda weight: run_layers([(weight, bias), *rest], acts, x)[0],
+        first,
+        rng=rng,
+        along=along,
+        rtol=1e-6,
+        name=f'dW of the first of two layers with "{act}"',
+    )
+    expected, mistakes = expected_gradients(params, acts, x, along), usual_mistakes(params, acts, x, along)
+    require_gradients(pairs, expected, f'Both layers have the activation "{act}".', mistakes)
+
+
+def away_from_kinks(rng, act):
+    """A network of two layers whose every z is further than 1e-3 from 0, where relu has its kink."""
+    while True:
+        params, acts = draw_network(rng, (4, 5, 3), act)
+        x, along = draw(rng, 6, 4), draw(rng, 6, 3)
+        if all(z.abs().min() > 1e-3 for z in run_layers(params, acts, x)[1]):
+            return params, acts, x, along
+
+
+@pytest.mark.task("run_backward")
+@pytest.mark.needs("test_backward_is_own_work")
+def test_kink_has_slope_zero(student, rng):
+    """Where the input of a relu is exactly 0, nothing passes."""
+    params = [(draw(rng, 3, 4), torch.zeros(3, dtype=torch.float64)), (draw(rng, 2, 3), draw(rng, 2))]
+    x, along = draw(rng, 5, 4), draw(rng, 5, 2)
+    x[1], x[3] = 0.0, 0.0
+    acts = ["relu", "identity"]
+    advice = "Here the input of some relus is exactly 0, where the task sets the derivative to 0."
+    require_gradients(gradients_of(student, params, acts, x, along), expected_gradients(params, acts, x, along), advice)
+
+
+@pytest.mark.task("run_backward")
+@pytest.mark.needs("test_backward_is_own_work")
+def test_rows_without_gradient(student, rng):
+    """A row whose dY is 0 contributes nothing, and the others are added up."""
+    params, acts = draw_network(rng, (4, 5, 3), "tanh")
+    x, along = draw(rng, 6, 4), draw(rng, 6, 3)
+    silent = torch.tensor([0, 3, 4])
+    along[silent] = 0.0
+    keep = torch.tensor([1, 2, 5])
+    expected = expected_gradients(params, acts, x[keep], along[keep])
+    advice = "In some rows dY is 0 here, and the result has to be that of the other rows alone, added up."
+    require_gradients(gradients_of(student, params, acts, x, along), expected, advice)
+
+
+@pytest.mark.task("run_backward")
+@pytest.mark.needs("test_backward_is_own_work")
+def test_backward_changes_nothing(student, rng):
+    """Weights, cache, batch and dY stay as they are: the second pass back gives what the first one gave."""
+    for act in ACTIVATIONS:
+        params, acts = draw_network(rng, (4, 5, 4, 3), act)
+        x, along = draw(rng, 6, 4), draw(rng, 6, 3)
+        found = gradients_of(student, params, acts, x, along, "gradients_twice")
+        first, second, *after = found
+        require_gradients(first, expected_gradients(params, acts, x, along))
+        advice = "This is the second call with the same cache. Is something changed in place, or taken out of a list?"
+        require_gradients(second, expected_gradients(params, acts, x, along), advice)
+        pairs = as_pairs(after[0], params)
+        unchanged = [*(part for pair in pairs for part in pair), after[2], after[3]]
+        for one, before in zip(unchanged, [*(part for pair in params for part in pair), x, along], strict=True):
+            if not torch.equal(one, before) or after[1] != acts:
+                hint = "run_backward, or run_forward, changes one of its arguments in place."
+                raise CheckFailure("an argument has changed", hint)
+
+
+@pytest.mark.task("run_backward")
+@pytest.mark.needs("test_backward_is_own_work")
+def test_cache_belongs_to_its_batch(student, rng):
+    """A cache holds what its own forward pass computed, also after another batch went forward."""
+    params, acts = draw_network(rng, (4, 5, 3))
+    first, second, along = draw(rng, 6, 4), draw(rng, 6, 4), draw(rng, 6, 3)
+    run = student.load("network").gradients_of_the_first
+    found = run(student.run_forward, student.run_backward, params, acts, first, second, along)
+    advice = "Between forward and backward another batch went forward. Is something kept outside of the cache?"
+    require_gradients(found, expected_gradients(params, acts, first, along), advice)
+
+
+@pytest.mark.task("run_backward")
+@pytest.mark.needs("test_backward_is_own_work")
+def test_saturated_layers(student, rng):
+    """Inputs in the hundreds, where activations are flat, give finite gradients."""
+    for act in ACTIVATIONS:
+        params, acts = draw_network(rng, (4, 5, 3), act)
+        x, along = 500 * draw(rng, 6, 4), draw(rng, 6, 3)
+        found = as_pairs(gradients_of(student, params, acts, x, along), params)
+        for one, wanted in zip(found, expected_gradients(params, acts, x, along), strict=True):
+            for name, part, expected in zip(("dW", "db"), one, wanted, strict=True):
+                assert_finite(part, name=f'{name} with "{act}" for z in the hundreds')
+                # Slopes near 1e-16 are rounded, and the inputs are of size 500.
+                assert_close(part, expected, rtol=1e-6, atol=1e-8, name=f'{name} with "{act}" for z in the hundreds')
+
+
+@pytest.mark.task("run_backward", weight=2)
+@pytest.mark.needs("test_backward_is_own_work", "test_loss_and_slope")
+@pytest.mark.parametrize("kind", ["sq", "ce"])
+def test_whole_chain(student, rng, kind):
+    """Forward pass, loss and backward pass together give the derivative of the loss."""
+    params, acts = draw_network(rng, (5, 6, 4, 3), "tanh")
+    x, target = draw(rng, 7, 5), draw_targets(rng, kind, 7, 3)
+    run = student.load("network").gradients_of_loss
+    found = run(student.run_forward, student.criterion, student.run_backward, params, acts, x, kind, target)
+    out = run_layers(params, acts, x)[0]
+    require_gradients(found, expected_gradients(params, acts, x, reference_slope(kind, out, target)))
+
+
+class Recorder:
+    """A function of a vector (P,), that keeps where it was called.
+
+    Args:
+        f: takes a vector in float64, returns a tensor without axes.
+        theta: the point that is probed.
+    """
+
+    def __init__(self, f, theta):
+        self.f, self.theta, self.points = f, theta, []
+
+    def __call__(self, point):
+        """The value, as a Python number."""
+        assert_shape(point, self.theta.shape, name="what f is called with")
+        if point.dtype != torch.float64:
+            hint = "f is called with a vector of another precision than that of theta."
+            raise CheckFailure(f"f called with {point.dtype}", hint)
+        self.points.append(point.clone())
+        return self.f(point).item()
+
+
+def draw_cubic(rng, size):
+    """A vector (size,) and a cubic polynomial of such a vector in which all coordinates meet."""
+    theta, mixing, scale = draw(rng, size), draw(rng, size, size), 1 + torch.rand(size, generator=rng).double()
+    return theta, lambda point: (scale * point**3).sum() + point @ mixing @ point, scale, mixing
+
+
+def central(theta, scale, mixing, eps):
+    """Central differences of the cubic, in closed form: the derivative, and eps**2 of each cube."""
+    return 3 * scale * theta**2 + scale * eps**2 + (mixing + mixing.T) @ theta
+
+
+def unpack_probe(result, size, dtype=torch.float64):
+    """Idx and g of what probe_gradient returned."""
+    idx, g = unpack_tensors(result, "idx", "g")
+    for name, value in (("idx", idx), ("g", g)):
+        assert_shape(value, (size,), name=name)
+    assert_dtype(idx, torch.int64, name="idx")
+    assert_dtype(g, dtype, name="g")
+    return idx, g
+
+
+@pytest.mark.task("probe_gradient", weight=2)
+@pytest.mark.parametrize("eps", [0.5, 0.125, 1e-3])
+def test_differences_are_central(student, rng, eps):
+    """The differences are central, of the step that was given, for every coordinate in its order."""
+    theta, f, scale, mixing = draw_cubic(rng, 7)
+    idx, g = unpack_probe(student.probe_gradient(Recorder(f, theta), theta, eps), 7)
+    assert_close(idx, torch.arange(7), name="idx")
+    expected, slope = central(theta, scale, mixing, eps), central(theta, scale, mixing, 0.0)
+    # The second difference: what a one-sided difference has too much.
+    bend = eps * (3 * scale * theta + mixing.diagonal())
+    mistakes = {
+        "Is the second point theta itself? The differences are central: a step up and a step down.": expected + bend,
+        "Is the second point theta itself? The differences are central: a step up, and one down.": expected - bend,
+        "Both points together are two steps apart. By what is divided?": 2 * expected,
+        "Is another step taken than the given one?": slope,
+    }
+    # Values of size 100, rounded at 1e-14, over a step of 1e-3.
+    assert_close(g, expected, rtol=1e-9, atol=1e-9, name="g", facts=Facts(mistakes=mistakes))
+
+
+@pytest.mark.task("probe_gradient")
+def test_step_is_small_unless_given(student, rng):
+    """Without eps the step is 1e-6, which gives nine digits of a smooth function."""
+    theta, f, scale, mixing = draw_cubic(rng, 5)
+    recorder = Recorder(f, theta)
+    _, g = unpack_probe(student.probe_gradient(recorder, theta), 5)
+    assert_close(g, central(theta, scale, mixing, 0.0), rtol=1e-6, atol=1e-6, name="g")
+    steps = torch.stack([(point - theta).abs().max() for point in recorder.points])
+    assert_close(steps, torch.full_like(steps, 1e-6), rtol=1e-6, atol=0.0, name="the step")
+
+
+@pytest.mark.task("probe_gradient")
+def test_two_calls_for_each_coordinate(student, rng):
+    """Each probe changes one coordinate alone, and calls f twice; coordinates that are not asked for cost nothing."""
+    theta, f, _, _ = draw_cubic(rng, 9)
+    for n in (None, 4, 9, 1):
+        recorder = Recorder(f, theta)
+        idx, _ = unpack_probe(student.probe_gradient(recorder, theta, 0.25, n), n or 9)
+        if len(recorder.points) != 2 * len(idx):
+            hint = "f must be called exactly twice for each coordinate that is probed."
+            raise CheckFailure(f"{len(recorder.points)} calls for {len(idx)} coordinates", hint)
+        moved = (torch.stack(recorder.points) - theta).abs()
+        if not ((moved > 1e-9).sum(1) == 1).all() or not torch.equal(
+            moved.argmax(1).bincount(minlength=9).gt(0), idx.bincount(minlength=9).gt(0)
+        ):
+            hint = "Between the two calls exactly one coordinate differs. Is an earlier step still in theta?"
+            raise CheckFailure("a call changes other coordinates than the probed one", hint)
+
+
+@pytest.mark.task("probe_gradient")
+def test_subset_is_drawn(student, rng):
+    """A given number of coordinates are drawn, all different, by the seed, with the right derivatives."""
+    theta, f, scale, mixing = draw_cubic(rng, 40)
+    found = []
+    for seed in (0, 1, 2, 0):
+        idx, g = unpack_probe(student.probe_gradient(Recorder(f, theta), theta, 1e-3, 6, seed), 6)
+        if not (len(idx.unique()) == 6 and idx.min() >= 0 and idx.max() < 40):
+            hint = "The n coordinates of idx must all be different, and from 0 to P - 1."
+            raise CheckFailure(f"idx: {idx.tolist()}", hint)
+        expected = central(theta, scale, mixing, 1e-3)[idx]
+        assert_close(g, expected, rtol=1e-8, atol=1e-8, name="g of the drawn coordinates")
+        found.append(frozenset(idx.tolist()))
+    if found[0] != found[3]:
+        raise CheckFailure("another subset under the same seed", "The same seed must draw the same coordinates.")
+    if len(set(found[:3])) == 1:
+        hint = "Three seeds draw the same coordinates. Are they drawn with the seed, from all P?"
+        raise CheckFailure("the same subset under three seeds", hint)
+
+
+@pytest.mark.task("probe_gradient")
+def test_all_coordinates_can_be_drawn(student, rng):
+    """Every coordinate is drawn now and then, and n equal to P draws all."""
+    theta, f, _, _ = draw_cubic(rng, 6)
+    seen = set()
+    for seed in range(12):
+        seen |= set(unpack_probe(student.probe_gradient(Recorder(f, theta), theta, 1e-3, 3, seed), 3)[0].tolist())
+    # A coordinate is missed twelve times by chance once in 4,000; two of the six are in 1e6.
+    if not len(seen) >= 5:
+        raise CheckFailure(f"drawn in twelve seeds: {sorted(seen)}", "Some coordinates are never drawn.")
+    idx, _ = unpack_probe(student.probe_gradient(Recorder(f, theta), theta, 1e-3, 6, 5), 6)
+    if sorted(idx.tolist()) != list(range(6)):
+        raise CheckFailure(f"n = P: {idx.tolist()}", "With n equal to P, every coordinate is probed.")
+
+
+@pytest.mark.task("probe_gradient")
+def test_probe_leaves_no_trace(student, rng):
+    """Theta is the same to the last bit, and the global generators are left alone."""
+    theta, f, _, _ = draw_cubic(rng, 8)
+    theta *= 1e3  # one step up and down again is rounded here
+    recorder = Recorder(f, theta)
+    for n in (None, 3):
+        assert_not_mutated(student, student.probe_gradient, (recorder, theta, 1e-6, n))
+    assert_random_state_kept(student, lambda point: student.probe_gradient(recorder, point, 1e-3, 3, 4), theta)
