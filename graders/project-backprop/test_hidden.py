@@ -23,7 +23,7 @@ def draw_graph(rng, size=12):
         at = torch.randint(place, (count,), generator=rng).tolist()
         at[-1] = max(at[-1], place - 2)  # long ways and short ways to the same node
         steps.append((name, *at))
-    return torch.randn(3, generator=rng, dtype=torch.float64).tolist(), steps
+    return (2 * torch.rand(3, generator=rng, dtype=torch.float64) - 1).tolist(), steps
 
 
 def ancestors(leaves, steps, root):
@@ -83,8 +83,9 @@ def require_order(found, leaves, steps, root):
 def test_parents_come_first(student, rng):
     """Every node stands once, after all its parents, with nothing that the root does not depend on."""
     graphs = student.load("graphs")
-    for _ in range(12):
+    for number in range(12):
         leaves, steps = draw_graph(rng)
+        leaves = [1.0, 1.0, 1.0] if number == 0 else leaves  # equal numbers are not the same node
         for root in (len(leaves) + len(steps) - 1, 8):
             found = graphs.places_in_order(student.Var, student.order, leaves, steps, root)
             require_order(found, leaves, steps, root)

@@ -218,6 +218,30 @@ def test_two_optimisers_at_once(student, rng):
 
 @pytest.mark.task("PlainSGD")
 @pytest.mark.needs("test_optimiser_is_own_work")
+def test_learning_rate_may_change(student, rng):
+    """A learning rate that is set between steps holds for the steps that follow, and leaves the velocity alone."""
+    start, gradients = draw_walk(rng, 6)
+    rates, options = [0.1, 0.1, 0.4, 0.05, 0.05, 1.0], {"momentum": 0.9, "decay": 0.1}
+    found = student.load("descent").walk_by_schedule(student.PlainSGD, start, gradients, rates, options)
+    params = [nn.Parameter(value.clone()) for value in start]
+    library = torch.optim.SGD(params, rates[0], momentum=0.9, weight_decay=0.1)
+    for rate, row in zip(rates, gradients, strict=True):
+        library.param_groups[0]["lr"] = rate
+        for p, gradient in zip(params, row, strict=True):
+            p.grad = gradient
+        library.step()
+    for one, wanted in zip(found, params, strict=True):
+        try:
+            assert_close(one, wanted.detach(), **EXACT, name="a parameter")
+        except CheckFailure as failure:
+            hint = (
+                "Here optimiser.lr is set between steps. Is it read in every step, and is it kept out of the velocity?"
+            )
+            raise CheckFailure(failure.rationale, hint) from None
+
+
+@pytest.mark.task("PlainSGD")
+@pytest.mark.needs("test_optimiser_is_own_work")
 def test_clear_forgets_gradients(student, rng):
     """After clear every gradient is None or zeros, also where there was none before."""
     start, (row,) = draw_walk(rng, 1)

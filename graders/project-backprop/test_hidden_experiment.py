@@ -173,28 +173,30 @@ def test_every_epoch_has_its_order(student, rng):
     """In each epoch each row is used once, and the order is another one from epoch to epoch."""
     x, t = draw_rows(rng, 3)
     setting = PLAIN | {"batch": 1, "lr": 0.5, "hidden": [3]}
-    orders = list(itertools.permutations(range(3)))
     seen = []
     for seed in range(8):
-        start = start_of(student, setting, x, t, seed)
-        end = trained(student, setting, x, t, seed)
-        ends = {
-            pair: descend(start, setting, rows_of(x, t, sum(pair, ()))) for pair in itertools.product(orders, orders)
-        }
-        fitting = [
-            pair
-            for pair, flat in ends.items()
-            if all(torch.allclose(a, b, rtol=0.0, atol=1e-9) for a, b in zip(end, flat, strict=True))
-        ]
+        start, end = start_of(student, setting, x, t, seed), trained(student, setting, x, t, seed)
+        fitting = list(itertools.islice(orders_between(start, end, setting, x, t), 1))
         if not fitting:
             hint = "In each epoch, each row must be used exactly once, whatever the order. Where does an epoch end?"
             raise CheckFailure(f"seed {seed}: no order of the rows explains the weights", hint)
-        seen.append(fitting[0])
+        seen += fitting
     # Eight times the same order: by chance once in 6**7 and less.
     if len({first for first, _ in seen}) == 1:
         raise CheckFailure("always the same first order", "The order of the rows is not random, or not by the seed.")
     if all(first == second for first, second in seen):
         raise CheckFailure("both epochs have one order", "The rows come in the same order in every epoch.")
+
+
+def orders_between(start, end, setting, x, t):
+    """The orders of the three rows in two epochs without momentum, by single rows, that lead from start to end."""
+    orders = list(itertools.permutations(range(3)))
+    for first in orders:
+        middle = descend(start, setting, rows_of(x, t, first))
+        for second in orders:
+            reached = descend(middle, setting, rows_of(x, t, second))
+            if all(torch.allclose(one, other, rtol=0.0, atol=1e-9) for one, other in zip(end, reached, strict=True)):
+                yield first, second
 
 
 def rows_of(x, t, order):
@@ -368,7 +370,7 @@ def draw_digits(rng):
 
 # Of these six any two pairs can be told apart about equally well; with 3, 5 and 8 it depends on the draw.
 POOL = torch.tensor([0, 1, 4, 6, 7, 9])
-SIZES = (350, 150, 200)  # rows for training, validation and test
+SIZES = (320, 130, 260)  # rows for training, validation and test
 DIGITS = PLAIN | {"hidden": [16], "classes": 2, "momentum": 0.9, "epochs": 15, "batch": 25}
 GRID = [
     DIGITS | {"lr": 1e-5},

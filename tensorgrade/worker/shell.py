@@ -20,7 +20,9 @@ CELL_NAME = re.compile(r"<cell (\d+)>")
 WARM_CELL = """
 import matplotlib.pyplot as _plt, numpy as _np, torch as _torch
 _plt.plot([0, 1]); _plt.show(); _plt.close("all")
-_torch.nn.Linear(2, 2)(_torch.ones(1, 2)).sum().backward()
+_net = _torch.nn.Linear(2, 2)
+_net(_torch.ones(1, 2)).sum().backward()
+_torch.optim.SGD(_net.parameters(), 0.1).step()
 """
 
 

@@ -49,6 +49,19 @@ def walk(make, start, gradients, lr, options, keeps_tensors):
     return values, left, [p.is_leaf and p.requires_grad for p in params]
 
 
+def walk_by_schedule(make, start, gradients, rates, options):
+    """The parameters after steps of which each has a learning rate of its own."""
+    params = [nn.Parameter(value.clone()) for value in start]
+    with without_the_library():
+        optimiser = make(params, rates[0], **options)
+        for rate, row in zip(rates, gradients, strict=True):
+            optimiser.lr = rate
+            for p, gradient in zip(params, row, strict=True):
+                p.grad = gradient.clone()
+            optimiser.step()
+    return [p.detach() for p in params]
+
+
 def cleared(make, start, gradients):
     """The gradients after `clear`; None for none."""
     params = [nn.Parameter(value.clone()) for value in start]

@@ -1,0 +1,16 @@
+"""The batch is changed in place."""
+# loses: run_forward
+# killed by: test_forward_keeps_precision_and_arguments
+
+
+# %% run_forward-solution
+def run_forward(params, acts, X):
+    cache, H = [], X.clamp_(-3, 3)
+    for (W, b), act in zip(params, acts):
+        out = ACTIVATIONS[act](H @ W.T + b)
+        cache.append((H, out))
+        H = out
+    return H, cache
+
+
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "identity": torch.clone}
