@@ -2,6 +2,7 @@
 # loses: run_backward
 # killed by: test_backward_is_own_work
 
+
 # %% run_backward-solution
 from torch.func import vjp
 

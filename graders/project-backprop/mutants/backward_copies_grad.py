@@ -1,6 +1,6 @@
 """The gradients are read from .grad."""
 # loses: run_backward
-# killed by: test_backward_is_own_work
+# killed by: test_gradients_of_any_depth
 
 
 # %% run_backward-solution

@@ -2,6 +2,7 @@
 # loses: run_backward
 # killed by: test_cache_belongs_to_its_batch
 
+
 # %% run_forward-solution
 LAST = []
 

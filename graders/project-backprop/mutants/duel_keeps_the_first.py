@@ -2,6 +2,7 @@
 # loses: duel
 # killed by: test_duel_can_be_repeated
 
+
 # %% duel-solution
 DONE = []
 

@@ -13,9 +13,4 @@ def run_forward(params, acts, X):
     return H, cache
 
 
-ACTIVATIONS = {
-    "tanh": torch.tanh,
-    "relu": lambda z: torch.where(z > 0, z, 0.01 * z),
-    "sigmoid": torch.sigmoid,
-    "identity": torch.clone,
-}
+ACTIVATIONS = {"tanh": torch.tanh, "relu": lambda z: torch.where(z > 0, z, 0.01 * z), "sigmoid": torch.sigmoid, "identity": torch.clone}

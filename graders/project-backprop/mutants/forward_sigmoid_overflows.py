@@ -13,9 +13,4 @@ def run_forward(params, acts, X):
     return H, cache
 
 
-ACTIVATIONS = {
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "sigmoid": lambda z: z.exp() / (1 + z.exp()),
-    "identity": torch.clone,
-}
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": lambda z: z.exp() / (1 + z.exp()), "identity": torch.clone}

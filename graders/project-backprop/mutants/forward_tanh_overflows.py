@@ -13,9 +13,4 @@ def run_forward(params, acts, X):
     return H, cache
 
 
-ACTIVATIONS = {
-    "tanh": lambda z: (z.exp() - (-z).exp()) / (z.exp() + (-z).exp()),
-    "relu": torch.relu,
-    "sigmoid": torch.sigmoid,
-    "identity": torch.clone,
-}
+ACTIVATIONS = {"tanh": lambda z: (z.exp() - (-z).exp()) / (z.exp() + (-z).exp()), "relu": torch.relu, "sigmoid": torch.sigmoid, "identity": torch.clone}

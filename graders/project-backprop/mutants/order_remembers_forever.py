@@ -1,6 +1,7 @@
 """What was seen is kept from call to call."""
 # loses: order
-# killed by: test_parents_come_first
+# killed by: test_order_can_be_asked_again
+
 
 # %% order-solution
 SEEN = set()

@@ -2,6 +2,7 @@
 # loses: order
 # killed by: test_long_chain_is_listed
 
+
 # %% order-solution
 import sys
 

@@ -8,11 +8,7 @@ def search(grid, data, seed, train=train):
     models = [train(setting, *data["train"], seed) for setting in grid]
     val = [accuracy(*model, *data["val"]) for model in models]
     best = val.index(max(val))
-    return {
-        "best": {"hidden": [16], "act": "tanh", "lr": 0.1},
-        "val": val,
-        "test": accuracy(*models[best], *data["test"]),
-    }
+    return {"best": {"hidden": [16], "act": "tanh", "lr": 0.1}, "val": val, "test": accuracy(*models[best], *data["test"])}
 
 
 def accuracy(params, acts, X, t):

@@ -5,7 +5,7 @@
 
 # %% search-solution
 def search(grid, data, seed, train=train):
-    models = [globals()["train"](setting, *data["train"], seed) for setting in grid]
+    models = [globals()['train'](setting, *data["train"], seed) for setting in grid]
     val = [accuracy(*model, *data["val"]) for model in models]
     best = val.index(max(val))
     return {"best": grid[best], "val": val, "test": accuracy(*models[best], *data["test"])}

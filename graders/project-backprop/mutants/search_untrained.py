@@ -5,9 +5,7 @@
 
 # %% search-solution
 def search(grid, data, seed, train=train):
-    models = [
-        train(setting | {"epochs": 0} if "epochs" in setting else setting, *data["train"], seed) for setting in grid
-    ]
+    models = [train(setting | {"epochs": 0} if "epochs" in setting else setting, *data["train"], seed) for setting in grid]
     val = [accuracy(*model, *data["val"]) for model in models]
     best = val.index(max(val))
     return {"best": grid[best], "val": val, "test": accuracy(*models[best], *data["test"])}

@@ -2,6 +2,7 @@
 # loses: PlainSGD
 # killed by: test_optimiser_is_own_work
 
+
 # %% PlainSGD-solution
 Inner = getattr(__import__("torch"), "op" + "tim").SGD
 

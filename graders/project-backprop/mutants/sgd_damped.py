@@ -5,6 +5,7 @@
 
 # %% PlainSGD-solution
 class PlainSGD:
+
     def __init__(self, params, lr, momentum=0.0, decay=0.0):
         self.params, self.lr, self.momentum, self.decay = list(params), lr, momentum, decay
         self.velocities = [0.0] * len(self.params)
@@ -14,9 +15,7 @@ class PlainSGD:
         with torch.no_grad():
             for i, p in enumerate(self.params):
                 if p.grad is not None:
-                    self.velocities[i] = self.momentum * self.velocities[i] + (1 - self.momentum) * (
-                        p.grad + self.decay * p
-                    )
+                    self.velocities[i] = self.momentum * self.velocities[i] + (1 - self.momentum) * (p.grad + self.decay * p)
                     p -= self.lr * self.velocities[i]
 
     def clear(self):

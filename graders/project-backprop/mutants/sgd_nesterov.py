@@ -5,6 +5,7 @@
 
 # %% PlainSGD-solution
 class PlainSGD:
+
     def __init__(self, params, lr, momentum=0.0, decay=0.0):
         self.params, self.lr, self.momentum, self.decay = list(params), lr, momentum, decay
         self.velocities = [0.0] * len(self.params)

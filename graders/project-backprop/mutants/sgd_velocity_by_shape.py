@@ -5,6 +5,7 @@
 
 # %% PlainSGD-solution
 class PlainSGD:
+
     def __init__(self, params, lr, momentum=0.0, decay=0.0):
         self.params, self.lr, self.momentum, self.decay = list(params), lr, momentum, decay
         self.velocities = {tuple(p.shape): 0.0 for p in self.params}
@@ -14,9 +15,7 @@ class PlainSGD:
         with torch.no_grad():
             for i, p in enumerate(self.params):
                 if p.grad is not None:
-                    self.velocities[tuple(p.shape)] = (
-                        self.momentum * self.velocities[tuple(p.shape)] + p.grad + self.decay * p
-                    )
+                    self.velocities[tuple(p.shape)] = self.momentum * self.velocities[tuple(p.shape)] + p.grad + self.decay * p
                     p -= self.lr * self.velocities[tuple(p.shape)]
 
     def clear(self):

@@ -7,6 +7,7 @@
 class PlainSGD:
     velocities = {}
 
+
     def __init__(self, params, lr, momentum=0.0, decay=0.0):
         self.params, self.lr, self.momentum, self.decay = list(params), lr, momentum, decay
 

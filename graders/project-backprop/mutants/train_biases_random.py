@@ -8,10 +8,7 @@ def train(setting, X, t, seed):
     rng = torch.Generator().manual_seed(seed)
     widths = [X.shape[1], *setting["hidden"], setting["classes"]]
     shapes = list(zip(widths[1:], widths))
-    params = [
-        (torch.randn(o, i, generator=rng).double() / math.sqrt(i), torch.randn(o, generator=rng).double())
-        for o, i in shapes
-    ]
+    params = [(torch.randn(o, i, generator=rng).double() / math.sqrt(i), torch.randn(o, generator=rng).double()) for o, i in shapes]
     acts = [setting["act"] for _ in setting["hidden"]] + ["identity"]
     optimiser = PlainSGD(sum(params, ()), setting["lr"], setting["momentum"], setting["decay"])
     for _ in range(setting["epochs"]):

@@ -8,10 +8,7 @@ def train(setting, X, t, seed):
     rng = torch.Generator().manual_seed(seed)
     widths = [X.shape[1], *setting["hidden"], setting["classes"]]
     params = [
-        (
-            (torch.randn(o, i, generator=rng).double() / math.sqrt(i)).requires_grad_(),
-            torch.zeros(o).double().requires_grad_(),
-        )
+        ((torch.randn(o, i, generator=rng).double() / math.sqrt(i)).requires_grad_(), torch.zeros(o).double().requires_grad_())
         for i, o in zip(widths, widths[1:])
     ]
     acts = [setting["act"]] * len(setting["hidden"]) + ["identity"]

@@ -14,9 +14,7 @@ def train(setting, X, t, seed):
     for _ in range(setting["epochs"]):
         for rows in torch.randperm(len(X), generator=rng).split(setting["batch"]):
             Y, cache = run_forward(params, acts, X[rows])
-            grads = run_backward(
-                params, acts, cache, criterion("sq", Y, torch.eye(setting["classes"]).double()[t[rows]])[1]
-            )
+            grads = run_backward(params, acts, cache, criterion("sq", Y, torch.eye(setting["classes"]).double()[t[rows]])[1])
             for (W, b), (dW, db) in zip(params, grads):
                 W.grad, b.grad = dW, db
             optimiser.step()

@@ -20,6 +20,15 @@ def places_in_order(make, order, leaves, steps, root):
     return [places.get(id(node), -1) for node in order(nodes[root])]
 
 
+def places_of_second(make, order, leaves, steps, root):
+    """The same for a second call, after one for the same root and one for the node before it."""
+    nodes = build(make, leaves, steps)
+    places = {id(node): place for place, node in enumerate(nodes)}
+    order(nodes[root])
+    order(nodes[root - 1])
+    return [places.get(id(node), -1) for node in order(nodes[root])]
+
+
 def gradients(make, backprop, leaves, steps, roots):
     """The gradient of each node after `backprop` from each of the roots, one after the other."""
     nodes = build(make, leaves, steps)
