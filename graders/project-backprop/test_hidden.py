@@ -148,7 +148,36 @@ def test_gradients_of_random_graphs(student, rng):
         (found,) = graphs.gradients(student.Var, student.backprop, leaves, steps, [root])
         inside = sorted(ancestors(leaves, steps, root)[0])
         numbers = as_numbers([found[place] for place in inside] if type(found) is list else found, len(inside), "grad")
-        assert_close(numbers, expected_gradients(leaves, steps, root)[inside], **EXACT, name="grad")
+        require_gradients(dict(zip(inside, numbers, strict=True)), leaves, steps, root)
+
+
+def require_gradients(found, leaves, steps, root):
+    """The gradients, by place, are right; the hint looks at a wrong node of which all children are right."""
+    parents, expected = ancestors(leaves, steps, root)[1], expected_gradients(leaves, steps, root)
+    inside = sorted(found)
+    try:
+        assert_close(torch.stack([found[place] for place in inside]), expected[inside], **EXACT, name="grad")
+    except CheckFailure as failure:
+        wrong = {
+            place
+            for place in inside
+            if not (found[place] - expected[place]).abs() <= 1e-9 + 1e-9 * expected[place].abs()
+        }
+        children = {
+            place: [child for child in inside for parent in parents[child] if parent == place] for place in wrong
+        }
+        first = max(
+            (place for place in wrong if not wrong & set(children[place])), key=lambda place: len(children[place])
+        )
+        hints = {
+            0: "The derivative of the root by itself is 1, and its grad says so.",
+            1: "A node with one child is wrong though that child is right: multiply the child's grad by the slope.",
+        }
+        several = (
+            "A node that was used several times is wrong, though all nodes made of it are right. What arrives is added "
+            "up, and a node can pass it on only when all has arrived."
+        )
+        raise CheckFailure(failure.rationale, hints.get(len(children[first]), several)) from None
 
 
 @pytest.mark.task("backprop")

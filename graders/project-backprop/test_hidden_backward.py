@@ -86,7 +86,10 @@ def as_pairs(found, params):
 
 def require_gradients(found, expected, advice="", mistakes=None):
     """Every gradient is right to the last digits; the hint says in which layer the first wrong one is, from the end."""
-    pairs = as_pairs(found, expected)
+    try:
+        pairs = as_pairs(found, expected)
+    except CheckFailure as failure:
+        raise CheckFailure(failure.rationale, f"{failure.hint} {advice}".strip()) from None
     for layer in range(len(expected), 0, -1):
         for name, one, wanted in zip(("dW", "db"), pairs[layer - 1], expected[layer - 1], strict=True):
             facts = Facts(mistakes=mistakes(layer - 1, name) if mistakes else {})
@@ -113,12 +116,13 @@ def test_layers_follow_each_other(student, rng, depth):
 def test_each_activation(student, rng, act):
     """Each activation is the one of the table, also for large numbers."""
     params, acts = draw_network(rng, (4, 5, 3), act)
-    x = draw(rng, 6, 4)
-    assert_close(output_of(student.run_forward(params, acts, x)), run_layers(params, acts, x)[0], **EXACT, name="Y")
+    x, name = draw(rng, 6, 4), f'Y of two layers with "{act}"'
+    assert_close(output_of(student.run_forward(params, acts, x)), run_layers(params, acts, x)[0], **EXACT, name=name)
     one = [(torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))]
     x = torch.tensor([[-900.0, -30.0, 0.0], [30.0, 900.0, -1.0]], dtype=torch.float64)
     expected = ACTIVATIONS[act](x)
-    assert_close(output_of(student.run_forward(one, [act], x)), expected, **EXACT, name="Y for z in the hundreds")
+    name = f'Y of "{act}" for z in the hundreds'
+    assert_close(output_of(student.run_forward(one, [act], x)), expected, **EXACT, name=name)
 
 
 @pytest.mark.task("run_forward")
@@ -168,7 +172,20 @@ def require_criterion(student, kind, out, target):
     n, c = out.shape
     facts = Facts(sizes={"N": n, "the width of Y": c, "N times the width of Y": n * c})
     assert_close(loss, reference_loss(kind, out, target), **EXACT, name="the loss", facts=facts)
+    if kind == "ce":
+        facts = Facts(sizes=facts.sizes, mistakes=usual_slopes(out, target))
     assert_close(slope, reference_slope(kind, out, target), **EXACT, name="dY", facts=facts)
+
+
+def usual_slopes(out, target):
+    """What well-known mistakes give for the derivative of the cross-entropy, by hint."""
+    n, probability, right = len(out), out.softmax(1), nn.functional.one_hot(target, out.shape[1]).double()
+    return {
+        "The right class has no term of its own. What is the derivative of ln p there?": probability / n,
+        "Only the right class has a derivative. All scores of a row are in its sum.": (probability - 1) * right / n,
+        "The sign is the other way round.": (right - probability) / n,
+        "The softmax runs over the rows. Each row has its own.": (out.softmax(0) - right) / n,
+    }
 
 
 @pytest.mark.task("criterion")
@@ -267,6 +284,9 @@ def usual_mistakes(params, acts, x, along):
             ][part],
             "Is the slope computed from z, where its formula wants the value of the activation?": lambda: by_hand_with(
                 params, acts, x, along, None
+            )[layer][part],
+            "Only the first row counts. The gradients of all rows are added up.": lambda: expected_gradients(
+                params, acts, x[:1], along[:1]
             )[layer][part],
             "It is divided by N. That factor is in dY already.": lambda: (
                 expected_gradients(params, acts, x, along)[layer][part] / len(x)

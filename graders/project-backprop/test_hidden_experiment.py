@@ -10,7 +10,15 @@ import pytest
 import torch
 from torch import nn
 
-from tensorgrade.checks import assert_close, assert_dtype, assert_not_called, assert_shape, measure, unpack_tensors
+from tensorgrade.checks import (
+    Facts,
+    assert_close,
+    assert_dtype,
+    assert_not_called,
+    assert_shape,
+    measure,
+    unpack_tensors,
+)
 from tensorgrade.data import load_digits
 from tensorgrade.errors import CheckFailure
 
@@ -290,7 +298,11 @@ def test_best_on_validation(student, rng, name):
     tables, grid, data = draw_case(rng, name)
     found, val, _ = chosen(student, name, tables, grid, data)
     expected = torch.tensor([right[1] / ROWS["val"] for right in CANDIDATES[name]], dtype=torch.float64)
-    assert_close(val, expected, **EXACT, name='"val"')
+    mistakes = {
+        "These are per cent; an accuracy lies between 0 and 1.": 100 * expected,
+        "These are counts. By what are they divided?": ROWS["val"] * expected,
+    }
+    assert_close(val, expected, **EXACT, name='"val"', facts=Facts(mistakes=mistakes))
     if found["best"] != grid[WINNERS[name]]:
         hint = '"best" is not the setting with the highest validation accuracy. Of equals the first is picked.'
         raise CheckFailure(f"best: expected {grid[WINNERS[name]]}, got {found['best']!r:.200}", hint)

@@ -22,7 +22,7 @@ def without_the_library():
         torch.optim.Optimizer.__init__ = kept
 
 
-def walk(make, start, gradients, lr, options, keeps_tensors):
+def steps(make, start, gradients, lr, options, keeps_tensors):
     """The parameters after each step, the gradients as they are then, and whether the parameters are still leaves.
 
     Args:
@@ -34,19 +34,24 @@ def walk(make, start, gradients, lr, options, keeps_tensors):
         keeps_tensors: whether the loop writes each gradient into the same tensor again.
     """
     params = [nn.Parameter(value.clone()) for value in start]
-    with without_the_library():
-        optimiser = make((p for p in params), lr, **options)
-        values, left = [], []
-        for row in gradients:
-            for p, gradient in zip(params, row, strict=True):
-                if keeps_tensors and p.grad is not None and gradient is not None:
-                    p.grad.copy_(gradient)
-                else:
-                    p.grad = None if gradient is None else gradient.clone()
-            optimiser.step()
-            values.append([p.detach().clone() for p in params])
-            left.append([None if p.grad is None else p.grad.clone() for p in params])
+    optimiser = make((p for p in params), lr, **options)
+    values, left = [], []
+    for row in gradients:
+        for p, gradient in zip(params, row, strict=True):
+            if keeps_tensors and p.grad is not None and gradient is not None:
+                p.grad.copy_(gradient)
+            else:
+                p.grad = None if gradient is None else gradient.clone()
+        optimiser.step()
+        values.append([p.detach().clone() for p in params])
+        left.append([None if p.grad is None else p.grad.clone() for p in params])
     return values, left, [p.is_leaf and p.requires_grad for p in params]
+
+
+def walk(*arguments):
+    """The same, where no optimiser of the library's can be made."""
+    with without_the_library():
+        return steps(*arguments)
 
 
 def walk_by_schedule(make, start, gradients, rates, options):
