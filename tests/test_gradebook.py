@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat.notebooknode import NotebookNode
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, MissingEntry
 
 from tensorgrade.course import Course
 from tensorgrade.errors import GradebookError
@@ -251,6 +251,14 @@ def test_write_report_fails_closed(course: Course, change: Any, reason: str) -> 
     assert autograded(course) == before
     assert grade(course, "double")[0] == 3.0
     assert [path.name for path in (course.root / "autograded" / "ada").iterdir()] == ["tiny"]
+
+
+def test_failed_report_leaves_nothing_in_the_gradebook(course: Course) -> None:
+    """What nbgrader has stored of a submission before a report turns out wrong is taken back with it."""
+    with pytest.raises(GradebookError, match="expected 0 to 4 points"):
+        write_report(course, many_points(report(course)))
+    with gradebook(course) as database, pytest.raises(MissingEntry):
+        database.find_submission("tiny", "ada")
 
 
 def test_write_report_of_a_missing_submission(course: Course) -> None:

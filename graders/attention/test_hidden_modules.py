@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from tensorgrade.checks import (
+    Facts,
     assert_batch_independent,
     assert_close,
     assert_not_mutated,
@@ -80,6 +81,137 @@ def library_layer(weights, n_heads, prefix=""):
     return library.eval()
 
 
+def side_by_side(x, n_heads):
+    """The width cut into heads: (batch, length, width) to (batch, n_heads, length, width / n_heads)."""
+    return x.unflatten(-1, (n_heads, -1)).transpose(1, 2)
+
+
+def joined(x):
+    """The heads side by side again: the way back."""
+    return x.transpose(1, 2).flatten(2)
+
+
+def heads_by_hand(weights, n_heads, x, context, prefix="", *, cut=side_by_side, join=joined, scale=1.0, **other):
+    """What `Heads` gives, or would give after a mistake; `other` may name the layer of the values, and the last one."""
+    linear = nn.functional.linear
+    names = {"query": "query", "key": "key", "value": "value", "output": "output"} | other
+    found = {
+        name: (weights[f"{prefix}{name}.weight"], weights[f"{prefix}{name}.bias"])
+        for name in set(names.values()) - {None}
+    }
+    q, k, v = (
+        cut(linear(at, *found[names[part]]), n_heads)
+        for part, at in (("query", x), ("key", context), ("value", context))
+    )
+    attended = join((scale * q @ k.mT / q.shape[-1] ** 0.5).softmax(-1) @ v)
+    return attended if names["output"] is None else linear(attended, *found[names["output"]])
+
+
+def heads_mistakes(weights, n_heads, x, context):
+    """By hint, what `Heads` gives after a mistake that people make."""
+    batch, width = len(x), x.shape[-1]
+
+    def bare_view(x, n_heads):
+        return x.reshape(batch, n_heads, -1, width // n_heads)
+
+    def bare_join(x):
+        return x.reshape(batch, -1, width)
+
+    def wrong(x=x, context=context, n_heads=n_heads, **options):
+        return lambda: heads_by_hand(weights, n_heads, x, context, **options)
+
+    return {
+        "Every head needs its own columns of every position, and yours cut the positions. "
+        "Reread: view(batch, length, n_heads, -1) first, then transpose.": wrong(cut=bare_view),
+        "Every head needs its own columns of every position, and yours cut the positions, there and back. "
+        "Reread: view(batch, length, n_heads, -1) first, then transpose.": wrong(cut=bare_view, join=bare_join),
+        "A head takes neighbouring columns: the first d_k belong to the first head. "
+        "Which axis of your view is the head, and which the column in it?": wrong(
+            cut=lambda x, h: x.unflatten(-1, (-1, h)).permute(0, 3, 1, 2),
+            join=lambda x: x.permute(0, 2, 3, 1).flatten(2),
+        ),
+        "The heads are joined in the wrong order. Is their axis moved back before the reshape?": wrong(join=bare_join),
+        "The scores are divided by sqrt(d_k) twice. Reread: what does attend do already?": wrong(
+            scale=(n_heads / width) ** 0.5
+        ),
+        "The scores are divided by the root of the whole width. Reread: how wide is one head?": wrong(
+            scale=n_heads**-0.5
+        ),
+        "The scores are not divided by sqrt(d_k).": wrong(scale=(width / n_heads) ** 0.5),
+        "Keys and values have to come from the context. Are they made from x?": wrong(context=x),
+        "Queries, keys and values have a layer each. Do the values go through the layer of the keys?": wrong(
+            value="key"
+        ),
+        "Is the output layer applied to the joined heads?": wrong(output=None),
+        "This is the result of a single head of the full width. Is n_heads used where the width is cut?": wrong(
+            n_heads=1
+        ),
+    }
+
+
+def layer_by_hand(weights, n_heads, x, **mistake):
+    """What `EncoderLayer` gives without a mask, or would give after a mistake."""
+    prefix = mistake.get("prefix", "")
+
+    def norm(name, x):
+        return nn.functional.layer_norm(
+            x, x.shape[-1:], weights[f"{prefix}{name}.weight"], weights[f"{prefix}{name}.bias"]
+        )
+
+    def network(x):
+        expand, contract = (
+            (weights[f"{prefix}{name}.weight"], weights[f"{prefix}{name}.bias"]) for name in ("expand", "contract")
+        )
+        between = mistake.get("activation", torch.relu)
+        return nn.functional.linear(between(nn.functional.linear(x, *expand)), *contract)
+
+    def heads(x, context):
+        return heads_by_hand(weights, n_heads, x, context, f"{prefix}heads.")
+
+    if mistake.get("post"):
+        first = norm("norm1", x + heads(x, x))
+        return norm("norm2", first + network(first))
+    normed = x if mistake.get("bare_heads") else norm("norm1", x)
+    first = mistake.get("first", 1) * x + heads(normed, x if mistake.get("bare_context") else normed)
+    read = x if mistake.get("network_reads_x") else first
+    return mistake.get("second", 1) * first + network(read if mistake.get("bare_network") else norm("norm2", read))
+
+
+def layer_mistakes(weights, n_heads, x):
+    """By hint, what `EncoderLayer` gives after a mistake that people make."""
+
+    def wrong(**mistake):
+        return lambda: layer_by_hand(weights, n_heads, x, **mistake)
+
+    return {
+        "The norms stand after each half, as in the first transformer; here each half begins with its norm.": wrong(
+            post=True
+        ),
+        "What the heads give replaces their input. Reread: the residual path adds it.": wrong(first=0),
+        "What the small network gives replaces its input. Reread: the residual path adds it.": wrong(second=0),
+        "The second half has to read what the first half gives. Does it read x?": wrong(network_reads_x=True),
+        "Is there a ReLU between the two layers of the small network?": wrong(activation=lambda x: x),
+        "The small network uses another nonlinearity than ReLU.": wrong(activation=nn.functional.gelu),
+        "The queries go through the norm, keys and values do not.": wrong(bare_context=True),
+        "Is the first norm used? The heads read x as it came.": wrong(bare_heads=True),
+        "Is the second norm used? The small network reads its input as it came.": wrong(bare_network=True),
+    }
+
+
+def require_gradient(found, expected, name, tolerance=1e-4):
+    """A gradient that is right; the result itself is, by the check that this one needs."""
+    if found is None:
+        raise CheckFailure(f"{name} has no gradient", f"No gradient reaches {name}. Is something detached?")
+    try:
+        assert_close(found, expected, rtol=tolerance, atol=tolerance, name=f"the gradient of {name}")
+    except CheckFailure as error:
+        hint = (
+            f"{error.hint} In evaluation the result is right: is a part of the way to {name} cut off "
+            "(detach, .data, no_grad), or is something else done while training?"
+        )
+        raise CheckFailure(error.rationale, hint) from error
+
+
 def run(module, *inputs, shape, name):
     """The result as float64, finite and of the right shape."""
     out = module(*inputs)
@@ -104,7 +236,9 @@ def test_heads_match_library(student, rng, n_heads):
     x, context = torch.randn(3, 5, 12, generator=rng), torch.randn(3, 7, 12, generator=rng)
     with torch.no_grad():
         expected, _ = library_heads(weights, n_heads)(x, context, context)
-    assert_close(heads(x, context), expected, **FLOAT32, name="Heads(x, context)")
+    again = run(heads, x, context, shape=(3, 5, 12), name="Heads(x, context)")
+    facts = Facts(again=again, mistakes=heads_mistakes(weights, n_heads, x, context))
+    assert_close(heads(x, context), expected, **FLOAT32, name="Heads(x, context)", facts=facts)
 
 
 @pytest.mark.task("heads")
@@ -147,7 +281,16 @@ def test_heads_obey_the_mask(student, rng, axes):
     heads = make_eval(student, "Heads", 12, 3)
     masked = run(heads, x, context, allow, shape=(3, 5, 12), name="Heads with a mask")
     cut = run(heads, x, context[:, keep].contiguous(), shape=(3, 5, 12), name="Heads without a mask")
-    assert_close(masked, cut, **FLOAT32, name="Heads(x, context, allow)")
+    everything = run(heads, x, context, shape=(3, 5, 12), name="Heads without a mask")
+    others = [place for place in range(7) if place not in keep]
+    inverted = run(heads, x, context[:, others].contiguous(), shape=(3, 5, 12), name="Heads without a mask")
+    facts = Facts(
+        mistakes={
+            "The mask has no effect. Is it handed on to attend?": everything,
+            "The heads look at what the mask forbids. Reread: where allow is True, a query may look.": inverted,
+        }
+    )
+    assert_close(masked, cut, **FLOAT32, name="Heads(x, context, allow)", facts=facts)
 
 
 @pytest.mark.task("heads")
@@ -185,7 +328,12 @@ def test_blind_query_gets_the_bias(student, rng):
     allow[0, 1] = allow[1, 4] = False
     out = run(heads, x, x, allow, shape=(2, 5, 12), name="Heads(x, x, allow)")
     expected = weights["output.bias"].expand(2, 12)
-    assert_close(out[~allow.any(-1)], expected, **FLOAT32, name="the result of a query that may look at nothing")
+    free = run(heads, x, x, shape=(2, 5, 12), name="Heads(x, x)")[~allow.any(-1)]
+    facts = Facts(
+        mistakes={"A query that may look at nothing looks at everything. Is the mask handed on to attend?": free}
+    )
+    name = "the result of a query that may look at nothing, which is the bias of the output layer,"
+    assert_close(out[~allow.any(-1)], expected, **FLOAT32, name=name, facts=facts)
 
 
 @pytest.mark.task("heads")
@@ -194,8 +342,11 @@ def test_heads_are_the_same_in_training(student, rng):
     x, allow = torch.randn(2, 6, 12, generator=rng), torch.ones(6, 6, dtype=torch.bool).tril()
     heads = make_eval(student, "Heads", 12, 3)
     evaluated = run(heads, x, x, allow, shape=(2, 6, 12), name="Heads(x, x, allow)")
+    free = run(heads, x, x, shape=(2, 6, 12), name="Heads(x, x)")
     heads.train()
-    assert_close(heads(x, x, allow), evaluated, **FLOAT32, name="Heads(x, x, allow) while training")
+    facts = Facts(mistakes={"While training, the mask has no effect.": free})
+    name = "Heads(x, x, allow) while training, which is to be as in evaluation,"
+    assert_close(heads(x, x, allow), evaluated, **FLOAT32, name=name, facts=facts)
 
 
 @pytest.mark.task("heads")
@@ -223,6 +374,7 @@ def test_order_of_the_context_does_not_matter(student, rng):
 
 
 @pytest.mark.task("heads")
+@pytest.mark.needs("test_heads_match_library")
 def test_heads_learn(student, rng):
     """The right gradients reach both inputs and every parameter of the heads, biases included."""
     weights = heads_weights(rng, 12)
@@ -241,9 +393,7 @@ def test_heads_learn(student, rng):
         expected |= {f"{name}.weight": matrix, f"{name}.bias": bias}
     found = dict(zip(("x", "context"), found, strict=True)) | student.parameter_gradients(heads)
     for name, gradient in expected.items():
-        if found.get(name) is None:
-            raise CheckFailure(f"{name} has no gradient", f"No gradient reaches {name}. Is something detached?")
-        assert_close(found[name], gradient, **FLOAT32, name=f"the gradient of {name}")
+        require_gradient(found.get(name), gradient, name)
 
 
 def require_gradients(student, module, names, no_effect=()):
@@ -269,12 +419,18 @@ def test_layer_matches_library(student, rng, n_heads):
     with torch.no_grad():
         library = library_layer(weights, n_heads)
         expected, expected_masked = library(x), library(x, src_key_padding_mask=pads)
-    assert_close(layer(x), expected, **FLOAT32, name="EncoderLayer(x)")
+    result = layer(x)
+    again = run(layer, x, shape=(3, 7, 12), name="EncoderLayer(x)")
+    facts = Facts(again=again, mistakes=layer_mistakes(weights, n_heads, x))
+    assert_close(result, expected, **FLOAT32, name="EncoderLayer(x)", facts=facts)
     masked = run(layer, x, ~pads[:, None], shape=(3, 7, 12), name="EncoderLayer(x, allow)")
-    assert_close(masked[~pads], expected_masked[~pads], **FLOAT32, name="EncoderLayer(x, allow) at real tokens")
+    facts = Facts(mistakes={"The mask has no effect. Is it handed on to the heads?": expected[~pads]})
+    name = "EncoderLayer(x, allow) at real tokens"
+    assert_close(masked[~pads], expected_masked[~pads], **FLOAT32, name=name, facts=facts)
 
 
 @pytest.mark.task("layer")
+@pytest.mark.needs("test_layer_matches_library")
 def test_layer_learns(student, rng):
     """The right gradients reach the input and every parameter, while training too; a dropout of 0 drops nothing."""
     weights = layer_weights(rng, 12, 20)
@@ -294,9 +450,7 @@ def test_layer_learns(student, rng):
     for name, matrix in zip(("query", "key", "value"), library.self_attn.in_proj_weight.grad.chunk(3), strict=True):
         expected[f"heads.{name}.weight"] = matrix
     for name, gradient in expected.items():
-        if found.get(name) is None:
-            raise CheckFailure(f"{name} has no gradient", f"No gradient reaches {name}. Is something detached?")
-        assert_close(found[name], gradient, rtol=1e-3, atol=1e-3, name=f"the gradient of {name}")
+        require_gradient(found.get(name), gradient, name, tolerance=1e-3)
 
 
 @pytest.mark.task("layer")
@@ -367,7 +521,12 @@ def test_dropout_in_training_only(student, rng, half):
     if not 0.18 <= dropped <= 0.42:
         hint = "With dropout 0.3, about 3 of 10 added values have to be 0 while training. Is each half dropped?"
         raise CheckFailure(f"{half}: {dropped:.2f} of what is added is dropped, expected 0.3", hint)
-    assert_close(trained[kept], added[kept] / 0.7, **FLOAT32, name="what dropout keeps, scaled by 1 / (1 - p)")
+    assert_close(
+        trained[kept],
+        added[kept] / 0.7,
+        **FLOAT32,
+        name="what dropout has kept, to be scaled by 1 / (1 - p) and nothing else,",
+    )
     # By chance about 1 of 70 rows, and 1 of 25 columns, of a sequence are kept as a whole.
     for axis, name in ((2, "positions"), (1, "columns")):
         alike = (kept.all(axis) | ~kept.any(axis)).double().mean().item()
@@ -394,15 +553,60 @@ def test_model_matches_reference(student, rng):
     model = make_eval(student, "ReviewTransformer", 23, 12, 3, 2, 5, 9)
     student.copy_weights(model, weights)
     ids, lengths = review_batch(rng, 23, [9, 4, 1, 7], 9)
-    real = torch.arange(9) < lengths[:, None]
     with torch.no_grad():
-        x = weights["embedding.weight"][ids] + wave_table(9, 12)
-        for index in range(2):
-            x = library_layer(weights, 3, f"layers.{index}.")(x, src_key_padding_mask=~real)
-        x = nn.functional.layer_norm(x, (12,), weights["norm.weight"], weights["norm.bias"])
-        mean = torch.where(real[..., None], x, 0.0).sum(1) / lengths[:, None]
-        expected = mean @ weights["classify.weight"].T + weights["classify.bias"]
-    assert_close(model(ids, lengths), expected, **FLOAT32, name="ReviewTransformer(ids, lengths)")
+        expected = model_by_hand(weights, ids, lengths)
+    facts = Facts(mistakes=model_mistakes(weights, ids, lengths))
+    assert_close(model(ids, lengths), expected, **FLOAT32, name="ReviewTransformer(ids, lengths)", facts=facts)
+
+
+def model_by_hand(weights, ids, lengths, *, n_heads=3, n_layers=2, sees_pads=False, scale=1.0, positions=1.0, end=None):
+    """The logits of `ReviewTransformer`, or what it would give after a mistake; `end` makes them of the last layer."""
+    width = weights["norm.bias"].shape[0]
+    real = torch.arange(ids.shape[1]) < lengths[:, None]
+    x = scale * weights["embedding.weight"][ids] + positions * wave_table(ids.shape[1], width)
+    with torch.no_grad():
+        for index in range(n_layers):
+            mask = None if sees_pads else ~real
+            x = library_layer(weights, n_heads, f"layers.{index}.")(x, src_key_padding_mask=mask)
+
+    def norm(x):
+        return nn.functional.layer_norm(x, (width,), weights["norm.weight"], weights["norm.bias"])
+
+    def mean(x):
+        return torch.where(real[..., None], x, 0.0).sum(1) / lengths[:, None]
+
+    vectors = mean(norm(x)) if end is None else end(x, norm, mean)
+    return vectors @ weights["classify.weight"].T + weights["classify.bias"]
+
+
+def model_mistakes(weights, ids, lengths):
+    """By hint, what `ReviewTransformer` gives after a mistake that people make."""
+    batch, width = torch.arange(len(ids)), weights["norm.bias"].shape[0]
+
+    def wrong(**mistake):
+        return lambda: model_by_hand(weights, ids, lengths, **mistake)
+
+    return {
+        "The positions are not added to the token vectors.": wrong(positions=0.0),
+        "The token vectors are scaled by the root of the width; this task does not ask for it.": wrong(
+            scale=width**0.5
+        ),
+        "Tokens look at pads. Is a mask made from the lengths, and handed to every layer?": wrong(sees_pads=True),
+        "Only the first layer is used.": wrong(n_layers=1),
+        "The layers have one head each. Is n_heads handed on to them?": wrong(n_heads=1),
+        "The last norm is not used.": wrong(end=lambda x, norm, mean: mean(x)),
+        "The last norm comes before the mean, not after it.": wrong(end=lambda x, norm, mean: norm(mean(x))),
+        "The mean counts the pads. Reread: it runs over the first `length` vectors of each review.": wrong(
+            end=lambda x, norm, mean: norm(x).mean(1)
+        ),
+        "The sum runs over the real tokens, but is divided by the padded length.": wrong(
+            end=lambda x, norm, mean: mean(norm(x)) * lengths[:, None] / ids.shape[1]
+        ),
+        "The last real token is used; the task asks for the mean over all.": wrong(
+            end=lambda x, norm, mean: norm(x)[batch, lengths - 1]
+        ),
+        "The first token is used; the task asks for the mean over all.": wrong(end=lambda x, norm, mean: norm(x)[:, 0]),
+    }
 
 
 def wave_table(length, width):

@@ -64,7 +64,9 @@ def plan_checks(files: tuple[Path, ...], plugin: GraderPlugin) -> None:
 
 def _run_pytest(files: tuple[Path, ...], plugin: GraderPlugin, *options: str) -> int | pytest.ExitCode:
     folder = files[0].parent
-    arguments = [*OPTIONS, *options, f"--rootdir={folder}", *map(str, files)]
+    # Without the second, pytest looks at every file in each folder above, as a course has hundreds.
+    places = (f"--rootdir={folder}", f"--confcutdir={folder}")
+    arguments = [*OPTIONS, *options, *places, *map(str, files)]
     with _leaving_no_trace(folder), _one_thread():
         return pytest.main(arguments, plugins=[plugin])
 
