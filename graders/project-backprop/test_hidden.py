@@ -166,9 +166,7 @@ def require_gradients(found, leaves, steps, root):
         children = {
             place: [child for child in inside for parent in parents[child] if parent == place] for place in wrong
         }
-        first = max(
-            (place for place in wrong if not wrong & set(children[place])), key=lambda place: len(children[place])
-        )
+        ready = [len(children[place]) for place in wrong if not wrong & set(children[place])]
         hints = {
             0: "The derivative of the root by itself is 1, and its grad says so.",
             1: "A node with one child is wrong though that child is right: multiply the child's grad by the slope.",
@@ -177,7 +175,7 @@ def require_gradients(found, leaves, steps, root):
             "A node that was used several times is wrong, though all nodes made of it are right. What arrives is added "
             "up, and a node can pass it on only when all has arrived."
         )
-        raise CheckFailure(failure.rationale, hints.get(len(children[first]), several)) from None
+        raise CheckFailure(failure.rationale, hints.get(min(ready, default=0), several)) from None
 
 
 @pytest.mark.task("backprop")

@@ -127,7 +127,7 @@ def require_walk(found, start, gradients, lr, options, advice=""):
             except CheckFailure as failure:
                 with_what = " and ".join(sorted(options)) or "neither momentum nor decay"
                 if any(before.shape == value.shape for before in wanted[:place]):
-                    with_what += "; another parameter of the same shape is right: do they share something?"
+                    advice = f"Another parameter of the same shape is right: do they share something? {advice}"
                 hint = f"{failure.hint} (With {with_what}.) {advice}".strip()
                 raise CheckFailure(failure.rationale, hint) from None
 
