@@ -69,6 +69,8 @@ def output_of(result):
     """Y of what run_forward returned."""
     if type(result) not in (tuple, list) or len(result) != 2:
         raise CheckFailure(f"run_forward: no pair, got {type(result).__name__}", "End with `return Y, cache`.")
+    if result[1] is None or (type(result[1]) in (tuple, list, dict) and not result[1]):
+        raise CheckFailure("the cache is empty", "The cache is empty. What will run_backward need?")
     return result[0]
 
 
