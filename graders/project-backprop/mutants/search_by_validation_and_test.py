@@ -4,7 +4,7 @@
 
 
 # %% search-solution
-def search(grid, data, seed, train=train):
+def search(grid, data, seed, train):
     ms = [train(s, *data["train"], seed) for s in grid]
     acc = lambda m, X, t: (run_forward(*m, X)[0].argmax(1) == t).double().mean().item()
     val = [acc(m, *data["val"]) for m in ms]

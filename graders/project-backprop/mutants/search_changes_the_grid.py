@@ -4,7 +4,7 @@
 
 
 # %% search-solution
-def search(grid, data, seed, train=train):
+def search(grid, data, seed, train):
     models = [train(setting, *data["train"], seed) for setting in grid]
     val = [accuracy(*model, *data["val"]) for model in models]
     best = val.index(max(val))

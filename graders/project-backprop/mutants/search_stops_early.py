@@ -4,7 +4,7 @@
 
 
 # %% search-solution
-def search(grid, data, seed, train=train):
+def search(grid, data, seed, train):
     best, best_val, val, model = None, -1, [], None
     for s in grid:
         m = train(s, *data["train"], seed)

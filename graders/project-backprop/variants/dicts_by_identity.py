@@ -83,7 +83,7 @@ def train(setting, X, t, seed):
 
 
 # %% search-solution
-def search(grid, data, seed, train=train):
+def search(grid, data, seed, train):
     X, t = data["train"]
     X_val, t_val = data["val"]
     X_test, t_test = data["test"]

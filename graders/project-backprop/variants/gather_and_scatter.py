@@ -44,7 +44,7 @@ def probe_gradient(f, theta, eps=1e-6, n=None, seed=0):
 
 
 # %% search-solution
-def search(grid, data, seed, train=train):
+def search(grid, data, seed, train):
     def acc(model, which):
         X, t = data[which]
         Y = run_forward(model[0], model[1], X)[0]

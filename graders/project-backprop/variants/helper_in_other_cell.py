@@ -41,7 +41,7 @@ def run_backward(params, acts, cache, dY):
 
 
 # %% search-solution
-def search(grid, data, seed, train=train):
+def search(grid, data, seed, train):
     models = []
     for setting in grid:
         models.append(train(setting, data["train"][0], data["train"][1], seed))
