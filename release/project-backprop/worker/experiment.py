@@ -39,9 +39,8 @@ def selected(search, train, run_forward, grid, data, seed):
     models = []
 
     def keeping(setting, x, t, seed):
-        models.append((dict(setting), train(setting, x, t, seed)))
-        return models[-1][1]
+        models.append(train(setting, x, t, seed))
+        return models[-1]
 
     found = search(grid, data, seed, keeping)
-    model = next(model for setting, model in models if setting == found["best"])
-    return run_forward(*model, data["test"][0])[0], found
+    return run_forward(*models[grid.index(found["best"])], data["test"][0])[0], found
