@@ -8,7 +8,7 @@ from tensorgrade.data import load_digits
 from tensorgrade.errors import CheckFailure
 
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
-# The solution is right on 0.94 or more, and on 0.99 on average; settings that hardly learn on 0.87 or less.
+# 150 secrets: the solution is right on 0.962 or more, 0.987 on average; settings that hardly learn on 0.835 or less.
 LEAST_ACCURACY = 0.93
 
 
