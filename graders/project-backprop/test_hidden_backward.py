@@ -365,7 +365,8 @@ def away_from_kinks(rng, act):
     while True:
         params, acts = draw_network(rng, (4, 5, 3), act)
         x, along = draw(rng, 6, 4), draw(rng, 6, 3)
-        if all(z.abs().min() > 1e-3 for z in run_layers(params, acts, x)[1]):
+        reaches = expected_gradients(params, acts, x, along)[0][0].abs().max() > 1e-2  # not all relus are dead
+        if reaches and all(z.abs().min() > 1e-3 for z in run_layers(params, acts, x)[1]):
             return params, acts, x, along
 
 

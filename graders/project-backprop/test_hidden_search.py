@@ -187,6 +187,7 @@ GRID = [
 
 @pytest.mark.task("search", weight=2)
 @pytest.mark.needs("test_best_on_validation", "test_training_is_own_work")
+@pytest.mark.budget(cpu_seconds=30)
 def test_digits_are_told_apart(student, rng, metrics):
     """The picked network is right on at least 93 of 100 digits that it has never seen."""
     data, hidden = draw_digits(rng)

@@ -53,7 +53,6 @@ class PlainSGD(object):
     def clear(self):
         for p in self.params:
             if p.grad is not None:
-                p.grad.detach_()
                 p.grad = torch.zeros_like(p.grad)
 
 
