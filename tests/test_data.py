@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import datasets
 import pytest
 import torch
 from PIL import Image
+from sklearn.datasets import load_digits as sklearn_digits
 
 from tensorgrade.data import PAD, draw_reviews, load_digits, load_photo
 from tensorgrade.data.negation import BAD, GOOD, LENGTH, NEGATORS, VOCABULARY
@@ -95,12 +98,13 @@ def test_shipped_digits_can_be_told_apart() -> None:
 
 
 def test_shipped_digits_are_those_of_scikit_learn() -> None:
-    """The file is read as scikit-learn reads it, in its order."""
-    from sklearn.datasets import load_digits as load_with_scikit_learn
-
-    digits, expected = load_digits(), load_with_scikit_learn()
-    assert digits.labels.tolist() == expected.target.tolist()
-    assert torch.equal(digits.images, torch.from_numpy(expected.images).float() / 16)
+    """Its own loader gives the same pictures and labels, and it need not be imported to read them."""
+    digits, theirs = load_digits(), sklearn_digits()
+    assert torch.equal(digits.images * 16, torch.from_numpy(theirs.images).float())
+    assert torch.equal(digits.labels, torch.from_numpy(theirs.target))
+    command = "import sys; from tensorgrade.data import load_digits; load_digits(); print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_digits_of_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,14 @@
+"""It goes from the leaves to the root."""
+# loses: backprop
+# killed by: test_gradients_of_random_graphs
+
+
+# %% backprop-solution
+def backprop(root):
+    nodes = order(root)
+    for node in nodes:
+        node.grad = 0.0
+    root.grad = 1.0
+    for node in nodes:
+        for parent, slope in zip(node.parents, node.slopes):
+            parent.grad += slope * node.grad

@@ -1,0 +1,21 @@
+"""Each layer takes the activation of the one before it."""
+# loses: run_backward
+# killed by: test_gradients_of_any_depth
+
+
+# %% run_backward-solution
+def run_backward(params, acts, cache, dY):
+    grads, dH = [], dY
+    for (W, _), act, (H, out) in zip(reversed(params), reversed([acts[-1], *acts[:-1]]), reversed(cache)):
+        dZ = dH * SLOPES[act](out)
+        grads.append((dZ.T @ H, dZ.sum(dim=0)))
+        dH = dZ @ W
+    return grads[::-1]
+
+
+SLOPES = {  # of each activation, computed from its output
+    "tanh": lambda out: 1 - out**2,
+    "relu": lambda out: (out > 0).double(),
+    "sigmoid": lambda out: out * (1 - out),
+    "identity": torch.ones_like,
+}

@@ -1,0 +1,13 @@
+"""The largest score is not subtracted."""
+# loses: criterion
+# killed by: test_large_scores
+
+
+# %% criterion-solution
+def criterion(kind, Y, T):
+    if kind == "sq":
+        return ((Y - T) ** 2).sum().item() / len(Y), 2 * (Y - T) / len(Y)
+    scores = Y
+    log_p = scores - scores.exp().sum(dim=1, keepdim=True).log()
+    picked = torch.arange(Y.shape[1]) == T[:, None]
+    return -log_p[picked].mean().item(), (log_p.exp() - picked.double()) / len(Y)

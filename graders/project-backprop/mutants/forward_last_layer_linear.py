@@ -1,0 +1,17 @@
+"""The last layer has no activation."""
+# loses: run_forward
+# killed by: test_layers_follow_each_other
+
+
+# %% run_forward-solution
+def run_forward(params, acts, X):
+    cache, H = [], X
+    for (W, b), act in zip(params, acts):
+        out = ACTIVATIONS[act](H @ W.T + b)
+        cache.append((H, out))
+        H = out
+    H, (W, b) = cache[-1][0], params[-1]
+    return H @ W.T + b, cache
+
+
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "identity": torch.clone}

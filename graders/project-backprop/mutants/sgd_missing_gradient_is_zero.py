@@ -1,0 +1,25 @@
+"""A missing gradient counts as zero, so that decay and momentum go on."""
+# loses: PlainSGD
+# killed by: test_parameters_without_gradient
+
+
+# %% PlainSGD-solution
+class PlainSGD:
+
+    def __init__(self, params, lr, momentum=0.0, decay=0.0):
+        self.params, self.lr, self.momentum, self.decay = list(params), lr, momentum, decay
+        self.velocities = [0.0] * len(self.params)
+
+    def step(self):
+        """Change every parameter that has a gradient, in place."""
+        with torch.no_grad():
+            for i, p in enumerate(self.params):
+                if True:
+                    g = 0.0 if p.grad is None else p.grad
+                    self.velocities[i] = self.momentum * self.velocities[i] + g + self.decay * p
+                    p -= self.lr * self.velocities[i]
+
+    def clear(self):
+        """Forget all gradients."""
+        for p in self.params:
+            p.grad = None
