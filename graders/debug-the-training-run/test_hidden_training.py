@@ -18,8 +18,6 @@ SETTINGS = {"epochs": 1, "lr": 0.05, "accumulation": 1}
 # float32 rounds at 6e-8; gradients are sums of some ten terms of size 1.
 FLOAT32 = {"rtol": 1e-4, "atol": 1e-6}
 STEPS = 50
-# By hand: 57 runs of the solution with 19 secrets reached 0.956 to 0.991, correct variants at least 0.953.
-LEAST_ACCURACY = 0.9
 
 
 def draw_batches(rng, *sizes, first=1.0, classes=3):
@@ -366,19 +364,19 @@ def whole_run(student, data, seed, changes):
 
 @pytest.mark.task("main", weight=4)
 @pytest.mark.budget(cpu_seconds=60)
-def test_run_learns_the_digits(student, rng, metrics):
-    """Three runs, each with other digits and another seed, are right on at least 90 of 100 new ones."""
-    for seed in range(3):
-        data, answers = draw_digits(rng)
-        _, logits = whole_run(student, data, seed, {})
-        accuracy = measure("accuracy", logits, answers, n_classes=10, average="micro")
-        metrics[f"accuracy {seed}"] = accuracy
-        if not accuracy >= LEAST_ACCURACY:
-            hint = (
-                f"After a whole run the model is right on {100 * accuracy:.0f} of 100 new digits. Something is still "
-                "wrong: look at the checks of the single parts first, then at what your repair has changed besides."
-            )
-            raise CheckFailure(f"accuracy {accuracy:.3f}, expected at least {LEAST_ACCURACY}", hint)
+def test_run_learns_the_digits(student, calibrated):
+    """A whole run learns: on digits that nobody has seen it is about as often right as the repaired script."""
+
+    def accuracy(run):
+        data, answers = draw_digits(run.rng)
+        _, logits = whole_run(student, data, run.number, {})
+        return measure("accuracy", logits, answers, n_classes=10, average="micro")
+
+    hint = (
+        "After a whole run the model is right on {percent} of 100 new digits. Something is still wrong: look at the "
+        "checks of the single parts first, then at what your repair has changed besides."
+    )
+    calibrated("accuracy", accuracy, hint=hint)
 
 
 @pytest.mark.task("main")

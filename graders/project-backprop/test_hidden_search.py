@@ -8,8 +8,6 @@ from tensorgrade.data import load_digits
 from tensorgrade.errors import CheckFailure
 
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
-# 150 secrets: the solution is right on 0.962 or more, 0.987 on average; settings that hardly learn on 0.835 or less.
-LEAST_ACCURACY = 0.93
 
 
 def draw(rng, *shape):
@@ -188,15 +186,17 @@ GRID = [
 @pytest.mark.task("search", weight=2)
 @pytest.mark.needs("test_best_on_validation", "test_training_is_own_work")
 @pytest.mark.budget(cpu_seconds=30)
-def test_digits_are_told_apart(student, rng, metrics):
-    """The picked network is right on at least 93 of 100 digits that it has never seen."""
-    data, hidden = draw_digits(rng)
+def test_digits_are_told_apart(student, calibrated):
+    """The picked network tells apart digits that it has never seen."""
     run_it = student.load("experiment").selected
-    scores, _ = student.kept(run_it, student.search, student.train, student.run_forward, GRID, data, 71)
-    metrics["accuracy"] = accuracy = measure("accuracy", scores, hidden, n_classes=2)
-    if not accuracy >= LEAST_ACCURACY:
-        hint = (
-            f"The picked network is right on {100 * accuracy:.0f} of 100 digits. Do several settings end at different "
-            "validation accuracies, and does training lower the loss?"
-        )
-        raise CheckFailure(f"accuracy {accuracy:.3f}, expected at least {LEAST_ACCURACY}", hint)
+
+    def accuracy(run):
+        data, hidden = draw_digits(run.rng)
+        scores, _ = student.kept(run_it, student.search, student.train, student.run_forward, GRID, data, 71)
+        return measure("accuracy", scores, hidden, n_classes=2)
+
+    hint = (
+        "The picked network is right on {percent} of 100 digits. Do several settings end at different "
+        "validation accuracies, and does training lower the loss?"
+    )
+    calibrated("accuracy", accuracy, hint=hint)

@@ -1,6 +1,7 @@
 """B10 is left: images and labels are shuffled by two permutations."""
 # loses: make_sets
 # killed by: test_images_keep_their_labels, test_nearest_mean_picture
+# measured by: test_run_learns_the_digits
 
 
 # %% make_sets-solution

@@ -1,6 +1,7 @@
 """The worst setting is picked."""
 # loses: search
 # killed by: test_best_on_validation
+# measured by: test_digits_are_told_apart
 
 
 # %% search-solution
