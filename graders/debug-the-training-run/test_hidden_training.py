@@ -128,7 +128,8 @@ def test_accumulated_gradients_make_one_step(student, rng):
         raise CheckFailure("no parameter changes", hint)
     wanted = watch(student, joint, validation)["weights"][-1]
     for name in wanted:
-        if not torch.allclose(end[name], wanted[name], **FLOAT32):
+        # An optimiser that divides by the gradient's size makes a step of the rounding of a tiny one: the norm counts.
+        if not (end[name] - wanted[name]).norm() <= 0.02 * (wanted[name] - start[name]).norm() + 1e-6:
             hint = (
                 "With accumulation 2, two batches of five do not lead where one batch of ten leads. The step should "
                 "follow the mean of both gradients: is each loss divided, and is one step made for both?"
