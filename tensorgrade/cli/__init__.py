@@ -17,6 +17,7 @@ from tensorgrade.cli.award import award
 from tensorgrade.cli.doctor import doctor
 from tensorgrade.cli.feedback import feedback
 from tensorgrade.cli.grade import grade
+from tensorgrade.cli.hub import hub
 from tensorgrade.cli.interrupts import Interrupts
 from tensorgrade.cli.lint import lint
 from tensorgrade.cli.preview import preview
@@ -77,11 +78,12 @@ def commands() -> None:
       tensorgrade lint                  find what does not fit together
       tensorgrade preview attention     see what students will see
       tensorgrade prove attention       show that the grader can be trusted
+      tensorgrade hub                   a JupyterHub on this machine
       tensorgrade release attention     make the student version
       tensorgrade grade attention       grade what was collected
       tensorgrade feedback attention    write the students' feedback
     """
 
 
-for _command in (doctor, lint, preview, prove, release, grade, feedback, award):
+for _command in (doctor, hub, lint, preview, prove, release, grade, feedback, award):
     commands.add_command(_command)
