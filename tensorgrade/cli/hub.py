@@ -48,7 +48,15 @@ def hub(config: Path, state: Path | None, port: int) -> int:
     program = [str(Path(sys.executable).parent / "jupyterhub"), "-f", str(config.absolute() / "jupyterhub_config.py")]
     with (folder / "hub.log").open("a") as log:
         process = subprocess.Popen(  # noqa: S603
-            program, cwd=folder, env=environment, stdout=log, stderr=log, umask=0o077, start_new_session=True
+            program,
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            umask=0o077,
+            start_new_session=True,
+            # Started in the background, the hub would not hear the signal by which it stops what it has started.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     try:
         _wait_until_ready(process, port, folder / "hub.log")
@@ -79,7 +87,7 @@ def _prepare(folder: Path, port: int) -> None:
         folder.chmod(0o711)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror}. Name another with --state.") from error
-    # A proxy that has outlived its hub keeps two of the ports: the new hub stops it (ref: ConfigurableHTTPProxy.pid_file).
+    # A proxy that has outlived its hub keeps two of the ports; the new hub stops it, by this file.
     for number in (port + 1,) if (folder / "proxy.pid").exists() else (port, port + 1, port + 2):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

