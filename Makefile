@@ -3,7 +3,9 @@ PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help demo test proof lint format release doctor sandbox browser clean
+PROXY := .venv/share/proxy/node_modules/.package-lock.json
+
+.PHONY: help demo test proof hub lint format release doctor sandbox browser clean
 .DEFAULT_GOAL := help
 
 help:          ## show this list
@@ -12,11 +14,14 @@ help:          ## show this list
 demo: $(READY) sandbox  ## release, collect, grade and give feedback on ten sample submissions
 	$(PY) demo/demo.py
 
-test: lint sandbox browser  ## format, rules, types and the suite, in less than fifteen minutes
+test: lint sandbox browser $(PROXY)  ## format, rules, types and the suite, in less than fifteen minutes
 	$(PY) -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder -m "not proof"
 
-proof: $(READY) sandbox browser  ## the long tests: every mutant with training, many secrets, repeated kills
+proof: $(READY) sandbox browser $(PROXY)  ## the long tests: every mutant with training, many secrets, repeated kills
 	$(PY) -m pytest --numprocesses 2 --dist worksteal -m proof
+
+hub: $(READY) $(PROXY) sandbox  ## start a JupyterHub on this machine, as hub_config/ says
+	.venv/bin/tensorgrade hub
 
 lint: $(READY)  ## format, rules, types
 	$(PY) -m ruff format --check .
@@ -37,6 +42,13 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+# The hub's proxy, for Node 22 or later, which the lock brings.
+$(PROXY): $(READY) hub_config/proxy/package.json hub_config/proxy/package-lock.json
+	mkdir -p .venv/share/proxy
+	cp hub_config/proxy/*.json .venv/share/proxy
+	.venv/bin/npm ci --silent --no-fund --no-audit --prefix .venv/share/proxy
 	touch $@
 
 sandbox:       ## install bubblewrap, or say how

