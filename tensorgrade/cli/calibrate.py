@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tensorgrade.cli.words import course_option, progress_bar, shown
+from tensorgrade.cli.words import course_option, progress, shown
 from tensorgrade.course import Assignment, Course
 
 if TYPE_CHECKING:
@@ -90,7 +88,7 @@ def _calibrate(
     from tensorgrade.authoring import Plan, calibrate_assignment, calibration_page, write_calibrations
     from tensorgrade.fleet import LocalProcesses
 
-    with LocalProcesses(workers or len(os.sched_getaffinity(0))) as executor, _progress() as tell:
+    with LocalProcesses(workers or len(os.sched_getaffinity(0))) as executor, progress() as tell:
         found = calibrate_assignment(assignment, executor, Plan(seeds, alpha, beta), tell=tell)
     path = output or assignment.course.root / "build" / "calibration" / f"{assignment.name}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,17 +104,6 @@ def _calibrate(
     if opens:
         webbrowser.open(path.resolve().as_uri())
     return 1 if problems else 0
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int, str], None]]:
-    """A bar in a terminal, elsewhere a line for each run."""
-    if not sys.stderr.isatty():
-        yield lambda done, total, name: click.echo(f"{done} of {total}: {name}", err=True)
-        return
-    with progress_bar() as progress:
-        bar = progress.add_task("starting", total=None, problems="")
-        yield lambda done, total, name: progress.update(bar, completed=done, total=total, description=name)
 
 
 def _show(found: Sequence[Calibration]) -> None:

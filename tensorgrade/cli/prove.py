@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tensorgrade.cli.words import course_option, progress_bar, shown
+from tensorgrade.cli.words import course_option, progress, shown
 from tensorgrade.course import Course
 
 if TYPE_CHECKING:
@@ -80,15 +80,14 @@ def prove(
     found = course.assignment(assignment)
     kinds = frozenset(Kind[PARTS[part]] for part in parts or (["mutants"] if mutants else PARTS))
     path = output or course.root / "build" / "proof" / f"{found.name}.html"
-    with LocalProcesses(workers or len(os.sched_getaffinity(0))) as executor, progress_bar() as progress:
-        bar = progress.add_task("starting", total=None, problems="")
+    with LocalProcesses(workers or len(os.sched_getaffinity(0))) as executor, progress() as tell:
         proof = prove_assignment(
             found,
             executor,
             kinds=kinds,
             seeds=seeds,
             mutants=frozenset(mutants) or None,
-            tell=lambda done, total, name: progress.update(bar, completed=done, total=total, description=name),
+            tell=tell,
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(proof_page(proof), encoding="utf-8")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+SECONDS_BETWEEN_LINES = 10.0
 
 
 def complain(message: str) -> None:
@@ -47,3 +52,26 @@ def progress_bar() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     more = (TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[problems]}"))
     return Progress(*columns, *more, console=Console(stderr=True))
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[int, int, str], None]]:
+    """A bar in a terminal; elsewhere, as in a log, a line now and then.
+
+    Yields:
+        What is to be told how many of how many are done, and the name of the last one.
+    """
+    if sys.stderr.isatty():
+        with progress_bar() as bars:
+            bar = bars.add_task("starting", total=None, problems="")
+            yield lambda done, total, name: bars.update(bar, completed=done, total=total, description=shown(name))
+        return
+    told = -SECONDS_BETWEEN_LINES
+
+    def tell(done: int, total: int, name: str) -> None:
+        nonlocal told
+        if done == total or time.monotonic() - told >= SECONDS_BETWEEN_LINES:
+            told = time.monotonic()
+            click.echo(f"{done} of {total}: {shown(name)}", err=True)
+
+    yield tell
