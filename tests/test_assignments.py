@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 NAMES = sorted(path.name for path in (ROOT / "source").iterdir() if path.is_dir())
 SECRET = "7a" * 32
 SEEDS = 20
+FEW = 20  # mutants in the suite; the proof tries all
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +44,14 @@ def course(tmp_path: Path) -> Course:
     return Course.at(tmp_path)
 
 
-def one_for_each_check(assignment: Assignment) -> frozenset[str]:
-    """The names of some mutants that together fail every check that any mutant claims to fail."""
+def some_mutants(assignment: Assignment) -> frozenset[str]:
+    """The names of mutants that fail as many different checks, from the first to the last task."""
     chosen: dict[str, str] = {}
     for path in sorted((assignment.graders / "mutants").glob("*.py")):
         for check in read_edits(path).headers.get("killed by", "").split(","):
             chosen.setdefault(check.strip(), path.stem)
-    return frozenset(chosen.values())
+    names = list(dict.fromkeys(chosen.values()))
+    return frozenset(names[:: -(-len(names) // FEW)])
 
 
 def require_proven(proof: Proof) -> None:
@@ -59,10 +61,10 @@ def require_proven(proof: Proof) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_grader_is_proven_in_short(course: Course, executor: LocalProcesses, name: str) -> None:
-    """The solution and the variants earn all points, the release none, and each check finds its mistake."""
+    """The solution and the variants earn all points, the release none, and twenty mistakes are found."""
     assignment = course.assignment(name)
     kinds = frozenset({Kind.EMPTY, Kind.VARIANT, Kind.MUTANT})
-    mutants = one_for_each_check(assignment)
+    mutants = some_mutants(assignment)
     require_proven(prove_assignment(assignment, executor, kinds=kinds, seeds=1, mutants=mutants))
 
 

@@ -616,6 +616,7 @@ def without_numbers(text: str) -> list[str]:
     return re.sub(r"[\d.e-]*\d", "#", text).split()
 
 
+@pytest.mark.proof
 def test_page_for_authors_is_true(tmp_path: Path) -> None:
     """Whoever follows docs/calibrate.md gets its files to say what it shows."""
     fit_course(tmp_path)

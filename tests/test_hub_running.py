@@ -178,6 +178,7 @@ def test_nobody_signs_up(hub: Hub, browser: Browser) -> None:
     expect(page.get_by_text("Invalid username or password")).to_be_visible()
 
 
+@pytest.mark.proof
 def test_the_hub_survives_a_kill(hub: Hub, ada: Page) -> None:
     """After kill -9 the same command goes on: people stay signed in, and their servers have run meanwhile."""
     [pid] = [int(line) for line in children_of(hub.process.pid)]
@@ -200,6 +201,7 @@ def children_of(pid: int) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.proof
 def test_ctrl_c_stops_everything(state: Path) -> None:
     """Nothing runs any more after Ctrl-C, and the ports are free."""
     started = start(state / "second", free_ports())

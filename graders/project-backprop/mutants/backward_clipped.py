@@ -1,6 +1,6 @@
 """The gradients are clipped."""
 # loses: run_backward
-# killed by: test_saturated_layers, test_gradients_of_any_depth
+# killed by: test_saturated_layers
 
 
 # %% run_backward-solution
