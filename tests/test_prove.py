@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -117,6 +118,58 @@ def write(assignment: Assignment, name: str, text: str) -> None:
 def prove(assignment: Assignment, executor: LocalProcesses, *kinds: Kind, seeds: int = 1) -> Proof:
     """A proof of some parts."""
     return prove_assignment(assignment, executor, kinds=frozenset(kinds), seeds=seeds)
+
+
+def test_interrupted_proof_goes_on(assignment: Assignment, executor: LocalProcesses) -> None:
+    """What was tried before Ctrl-C is not tried again; a finished proof leaves no record behind."""
+    ledger = assignment.course.root / ".tensorgrade" / "proof" / "tiny.jsonl"
+
+    def interrupt(done: int, total: int, name: str) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prove_assignment(assignment, executor, tell=interrupt)
+    lines = ledger.read_text().splitlines()
+    assert len(lines) == 5
+    ledger.write_text("\n".join(lines) + "\n[half a line")
+    known = {json.loads(line)[0] for line in lines}
+    appended: list[int] = []
+    again = prove_assignment(
+        assignment, executor, tell=lambda done, total, name: appended.append(len(ledger.read_text().splitlines()))
+    )
+    assert appended[:2] == [6, 6]  # both tries of the reference were on record
+    assert list(again.problems()) == []
+    assert len(known) == 5
+    assert not ledger.exists()
+
+
+def test_changed_check_is_tried_again(assignment: Assignment, executor: LocalProcesses) -> None:
+    """A record of other checks says nothing: after a change of the grader all is tried anew."""
+
+    def interrupt(done: int, total: int, name: str) -> None:
+        if done == total:
+            raise KeyboardInterrupt  # after the last trial, with everything on record
+
+    with pytest.raises(KeyboardInterrupt):
+        prove_assignment(assignment, executor, kinds=frozenset({Kind.MUTANT}), tell=interrupt)
+    path = assignment.graders / "test_hidden.py"
+    path.write_text(path.read_text().replace("4 * x", "5 * x"))
+    proof = prove(assignment, executor, Kind.MUTANT)
+    assert any("fails test_quadruples" in problem for problem in proof.problems())
+
+
+def test_mutant_may_name_a_check_without_its_case(assignment: Assignment, executor: LocalProcesses) -> None:
+    """A mutant is found where one case of the named check fails, and not where none does."""
+    path = assignment.graders / "test_hidden.py"
+    cases = '@pytest.mark.parametrize("sign", [1, 0])\n'
+    text = path.read_text().replace('@pytest.mark.task("quadruple")\n', cases + '@pytest.mark.task("quadruple")\n')
+    text = text.replace("def test_quadruples(student, rng):", "def test_quadruples(student, rng, sign):")
+    path.write_text(text.replace("student.quadruple(x), 4 * x", "sign * student.quadruple(x), sign * 4 * x"))
+    assert list(prove(assignment, executor, Kind.MUTANT).problems()) == []
+    write(assignment, "mutants/sign.py", TWICE.replace("test_quadruples", "test_doubles_any_tensor"))
+    [problem] = prove(assignment, executor, Kind.MUTANT).problems()
+    assert "passes test_doubles_any_tensor, which should find it" in problem
 
 
 def test_good_grader_is_proven(assignment: Assignment, executor: LocalProcesses) -> None:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, as_completed
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-
 from tensorgrade.authoring.calibration import Calibration, Group
 from tensorgrade.authoring.measured import Measured, find_measured, versions
-from tensorgrade.authoring.prove import SOLUTION, bundle_with_seed
+from tensorgrade.authoring.trials import SOLUTION, Ledger, Trial, Trials
 from tensorgrade.course import Assignment
 from tensorgrade.errors import GraderError, UsageError
-from tensorgrade.fleet import ProcessLost
-from tensorgrade.fleet.bundle import Bundle
-from tensorgrade.fleet.job import Job, run_trial
-from tensorgrade.grading.records import CheckRecord, Selection
-from tensorgrade.notebooks import CellEdits, read_notebooks, with_edits_anywhere
+from tensorgrade.grading.records import Selection
+from tensorgrade.notebooks import CellEdits
 
 REFERENCE = "reference solution"
 SEEDS = 20
@@ -61,6 +55,11 @@ class _Trial:
         """What its values depend on."""
         return f"{self.measured.check} {self.measured.fingerprint_of(self.edits)} {versions()} {self.seed}"
 
+    def on(self, runner: Trials) -> Trial:
+        """The files to try, and the check that measures."""
+        selection = Selection(checks=frozenset({self.measured.check}), is_calibrating=True)
+        return Trial(self.group, self.seed, runner.files(self.edits), selection)
+
 
 def calibrate_assignment(
     assignment: Assignment,
@@ -93,7 +92,7 @@ def calibrate_assignment(
     trials = sorted(
         (trial for one in measured for trial in _trials(one, plan.seeds)), key=lambda trial: trial.seed % OTHER_SEEDS
     )
-    found = _Ledger(assignment).completed(trials, _Runner(assignment, executor), tell)
+    found = _completed(assignment, executor, trials, tell)
     return tuple(_calibration(one, name, plan, trials, found) for one in measured for name in one.names)
 
 
@@ -107,83 +106,20 @@ def _trials(measured: Measured, seeds: int) -> Iterator[_Trial]:
             yield _Trial(measured, edits.file.stem, edits, seed, is_right=False)
 
 
-class _Runner:
-    """Runs trials on an executor."""
-
-    def __init__(self, assignment: Assignment, executor: Executor) -> None:
-        self._assignment = assignment
-        self._executor = executor
-        self._solution = read_notebooks(assignment.source)
-        self._bundles: dict[int, Bundle] = {}
-
-    def results(self, trials: Iterable[_Trial]) -> Iterator[tuple[_Trial, CheckRecord]]:
-        """The record of each trial's check, as it is ready; one whose process was lost is tried twice."""
-        waiting = {self._submit(trial): trial for trial in trials}
-        lost: set[str] = set()
-        while waiting:
-            done = next(as_completed(waiting))
-            trial = waiting.pop(done)
-            try:
-                [record] = done.result()
-            except ProcessLost as error:
-                if trial.key in lost:
-                    raise GraderError(f"{trial.group}, seed {trial.seed}: {error}, twice") from error
-                lost.add(trial.key)
-                waiting[self._submit(trial)] = trial
-                continue
-            yield trial, record
-
-    def _submit(self, trial: _Trial) -> Future[tuple[CheckRecord, ...]]:
-        edited = with_edits_anywhere(self._solution, trial.edits)
-        files = {f"{name}.ipynb": nbformat.writes(notebook).encode() for name, notebook in edited.items()}
-        if trial.seed not in self._bundles:
-            self._bundles[trial.seed] = bundle_with_seed(self._assignment, trial.seed)
-        bundle = self._bundles[trial.seed]
-        selection = Selection(checks=frozenset({trial.measured.check}), is_calibrating=True)
-        return self._executor.submit(run_trial, Job(bundle.sha256, bundle, trial.group, files, {}), selection)
-
-
-@dataclass(frozen=True)
-class _Result:
-    """What one run gave: by name, the values it came to; why it ended before, if it did."""
-
-    values: dict[str, float | None]
-    reason: str | None = None
-
-
-class _Ledger:
-    """The runs that are done, one line each, by a hash of what they depend on."""
-
-    def __init__(self, assignment: Assignment) -> None:
-        self._file = ledger_file(assignment)
-        self._known = dict(self._read())
-
-    def completed(self, trials: list[_Trial], runner: _Runner, tell: Tell) -> dict[str, _Result]:
-        """The result of each trial: those on record, and those that are run now."""
-        missing = [trial for trial in trials if trial.key not in self._known]
-        done = len(trials) - len(missing)
-        tell(done, len(trials), "starting" if not done else "going on")
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for trial, record in runner.results(missing):
-            result = _Result(record.finite_metrics(), record.rationale)
-            if trial.is_right:
-                _require_values(trial, result)
-            self._known[trial.key] = result
-            with self._file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([trial.key, result.values, result.reason]) + "\n")
-            done += 1
-            tell(done, len(trials), f"{trial.group}, seed {trial.seed}")
-        return self._known
-
-    def _read(self) -> Iterator[tuple[str, _Result]]:
-        if not self._file.exists():
-            return
-        for line in self._file.read_text(encoding="utf-8").splitlines():
-            try:
-                key, values, reason = json.loads(line)
-                yield str(key), _Result(dict(values), reason)
-            except (ValueError, TypeError):
-                continue  # the last line of a machine that was switched off; the run is done again
+def _completed(assignment: Assignment, executor: Executor, trials: list[_Trial], tell: Tell) -> Ledger:
+    """The ledger with the result of each trial: those that were on record, and those that are run now."""
+    ledger, runner = Ledger(ledger_file(assignment)), Trials(assignment, executor)
+    missing = [trial for trial in trials if trial.key not in ledger]
+    done = len(trials) - len(missing)
+    tell(done, len(trials), "starting" if not done else "going on")
+    for place, [record] in runner.results([one.on(runner) for one in missing]):
+        trial, values = missing[place], record.finite_metrics()
+        if trial.is_right:
+            _require_values(trial, values, record.rationale)
+        ledger.add(trial.key, values)
+        done += 1
+        tell(done, len(trials), f"{trial.group}, seed {trial.seed}")
+    return ledger
 
 
 def ledger_file(assignment: Assignment) -> Path:
@@ -191,21 +127,19 @@ def ledger_file(assignment: Assignment) -> Path:
     return assignment.course.root / ".tensorgrade" / "calibration" / f"{assignment.name}.jsonl"
 
 
-def _require_values(trial: _Trial, result: _Result) -> None:
+def _require_values(trial: _Trial, values: dict[str, float | None], reason: str | None) -> None:
     for name in trial.measured.names:
-        if result.values.get(name) is None:
-            why = result.reason or "its value is no finite number"
+        if values.get(name) is None:
+            why = reason or "its value is no finite number"
             raise GraderError(f"{trial.group}, seed {trial.seed}: {trial.measured.check} measured no {name!r}: {why}")
 
 
-def _calibration(
-    measured: Measured, name: str, plan: Plan, trials: list[_Trial], found: dict[str, _Result]
-) -> Calibration:
+def _calibration(measured: Measured, name: str, plan: Plan, trials: list[_Trial], found: Ledger) -> Calibration:
     """What the runs say of one value, the groups in the order of the trials."""
     own = [trial for trial in trials if trial.measured is measured]
     groups = {(not trial.is_right, trial.group): list[float | None]() for trial in own}
     for trial in own:
-        groups[not trial.is_right, trial.group].append(found[trial.key].values.get(name))
+        groups[not trial.is_right, trial.group].append(found[trial.key].get(name))
     ordered = sorted(groups.items(), key=lambda item: item[0][0])  # right ones first, the solution before variants
     return Calibration(
         name,

@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
+import json
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future, as_completed
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Executor
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
-
-import nbformat
+from typing import Any
 
 from tensorgrade.authoring.answers import dependent_tasks, find_answers
 from tensorgrade.authoring.proof import Attempt, Kind, Proof
 from tensorgrade.authoring.rehearsal import rehearse_release
+from tensorgrade.authoring.trials import SOLUTION, Ledger, Trial, Trials
 from tensorgrade.course import Assignment
-from tensorgrade.errors import GraderError, UsageError
-from tensorgrade.fleet import ProcessLost
-from tensorgrade.fleet.bundle import Bundle, pack_assignment, pack_submission
-from tensorgrade.fleet.job import Job, run_trial
+from tensorgrade.errors import UsageError
+from tensorgrade.fleet.bundle import pack_submission
+from tensorgrade.grading.grader import provenance_of
 from tensorgrade.grading.records import ALL_CHECKS, CheckRecord, Selection, Status
 from tensorgrade.limits import MIB
 from tensorgrade.mutation import mutate
-from tensorgrade.notebooks import CellEdits, read_edits, read_notebooks, with_edits_anywhere
+from tensorgrade.notebooks import CellEdits, read_edits
 
 QUICK = Selection(long=False)
 SEEDS = 5
 RELEASE_BYTES = 192 * MIB
 JUDGED = "equivalent.toml"
-KEY_FILE = ".tensorgrade/secret"
-
-SOLUTION = CellEdits("", {})  # changes nothing
 
 Tell = Callable[[int, int, str], None]
 
@@ -45,6 +41,11 @@ class _Trial:
     files: Mapping[str, bytes] = field(repr=False)
     selection: Selection = ALL_CHECKS
     edits: CellEdits | None = None
+
+    @property
+    def to_run(self) -> Trial:
+        """What is sent to an executor."""
+        return Trial(self.attempt.name, self.attempt.seed, self.files, self.selection)
 
 
 def prove_assignment(
@@ -63,7 +64,8 @@ def prove_assignment(
     and lose points in the tasks that it names and in no task that has nothing to do with them. Of the
     mutants generated from the solution most must fail a check. Checks with a budget of their own (such
     as training) run for the reference with each seed, for one variant with each seed, for the
-    mutants that name them, and for the generated mutants that nothing else finds.
+    mutants that name them, and for the generated mutants that nothing else finds. Results are
+    recorded one by one, so that an interrupted proof goes on where it was.
 
     Args:
         assignment: with tensorgrade's checks; it is not changed.
@@ -89,13 +91,13 @@ class _Proving:
         self, assignment: Assignment, executor: Executor, seeds: int, mutants: frozenset[str] | None, tell: Tell
     ) -> None:
         self._assignment = assignment
-        self._executor = executor
         self._seeds = seeds
         self._tell = tell
         self._done = self._total = 0
-        self._bundles = [bundle_with_seed(assignment, seed) for seed in range(seeds)]
+        self._runner = Trials(assignment, executor)
+        self._ledger = Ledger(assignment.course.root / ".tensorgrade" / "proof" / f"{assignment.name}.jsonl")
+        self._platform = json.dumps(asdict(provenance_of(assignment)), sort_keys=True)
         self._answers = find_answers(assignment)
-        self._solution = read_notebooks(assignment.source)
         self._checks: tuple[CheckRecord, ...] = ()
         self._quick: frozenset[str] = frozenset()
         self._dependents: dict[str, set[str]] = {}
@@ -105,7 +107,7 @@ class _Proving:
 
     def proof(self, kinds: frozenset[Kind]) -> Proof:
         """Try the reference first: where it fails, nothing else says anything."""
-        reference = _Trial(Attempt(Kind.REFERENCE, ""), self._files(SOLUTION))
+        reference = _Trial(Attempt(Kind.REFERENCE, ""), self._runner.files(SOLUTION))
         [(_, quick)] = self._tried([replace(reference, selection=QUICK)])
         [(attempt, self._checks)] = self._tried([reference])
         self._quick = frozenset(record.name for record in quick)
@@ -118,6 +120,7 @@ class _Proving:
             survivors = {attempt.name for attempt, _ in results if attempt.survived}
             last = [replace(t, selection=Selection(until_failure=True)) for t in trials if t.attempt.name in survivors]
             attempts += [attempt for attempt, _ in self._tried(last)]
+        self._ledger.close()
         order = {kind: number for number, kind in enumerate(Kind)}
         attempts.sort(key=lambda one: (order[one.kind], one.seed, one.cell, one.line, one.name))
         title = str(self._assignment.settings.get("title", self._assignment.name))
@@ -127,7 +130,7 @@ class _Proving:
     def _trials(self, kind: Kind) -> Iterator[_Trial]:
         if kind is Kind.REFERENCE:
             for seed in range(1, self._seeds):
-                yield _Trial(Attempt(kind, "", seed=seed), self._files(SOLUTION))
+                yield _Trial(Attempt(kind, "", seed=seed), self._runner.files(SOLUTION))
         elif kind is Kind.EMPTY:
             yield _Trial(Attempt(kind, ""), _released(self._assignment))
         elif kind is Kind.VARIANT:
@@ -146,14 +149,14 @@ class _Proving:
             for edits in variants:
                 long = bool(trained) and trained[seed % len(trained)] is edits
                 attempt = Attempt(Kind.VARIANT, edits.file.stem, edits.summary, seed)
-                yield _Trial(attempt, self._files(edits), ALL_CHECKS if long else QUICK, edits)
+                yield _Trial(attempt, self._runner.files(edits), ALL_CHECKS if long else QUICK, edits)
 
     def _wrong_ones(self) -> Iterator[_Trial]:
         long = {record.name for record in self._long_checks}
         for edits in self._mutants:
             selection = ALL_CHECKS if _listed(edits, "killed by") & long else QUICK
             attempt = Attempt(Kind.MUTANT, edits.file.stem, edits.summary)
-            yield _Trial(attempt, self._files(edits), selection, edits)
+            yield _Trial(attempt, self._runner.files(edits), selection, edits)
 
     def _generated(self) -> Iterator[_Trial]:
         """Every mistake that can be made in the lines that students write, but for those judged to be none."""
@@ -164,32 +167,39 @@ class _Proving:
                 judged = self._judged.get(name, "")
                 attempt = Attempt(Kind.GENERATED, name, one.operator, judged=judged, **place)  # type: ignore[arg-type]
                 selection = Selection(frozenset({answer.task}), long=False, until_failure=True)
-                yield _Trial(attempt, self._files(CellEdits(one.operator, {}, {answer.cell: one.source})), selection)
+                yield _Trial(
+                    attempt, self._runner.files(CellEdits(one.operator, {}, {answer.cell: one.source})), selection
+                )
 
     def _tried(self, trials: list[_Trial]) -> Iterator[tuple[Attempt, tuple[CheckRecord, ...]]]:
-        """Run trials, several at a time, and judge how each ended."""
+        """Run trials, several at a time, and judge how each ended; those on record are not run again."""
         self._total += len(trials)
-        waiting = {self._submit(trial): trial for trial in trials}
-        lost = set[Attempt]()
-        while waiting:
-            done = next(as_completed(waiting))
-            trial = waiting.pop(done)
-            try:
-                records = done.result()
-            except ProcessLost as error:
-                if trial.attempt in lost:
-                    raise GraderError(f"{trial.attempt.kind.value} {trial.attempt.name}: {error}, twice") from error
-                lost.add(trial.attempt)
-                waiting[self._submit(trial)] = trial
-                continue
-            self._done += 1
-            self._tell(self._done, self._total, trial.attempt.name or trial.attempt.kind.value)
-            yield self._judge(trial, records), records
+        keys = [self._key(trial) for trial in trials]
+        missing = []
+        for trial, key in zip(trials, keys, strict=True):
+            if key in self._ledger:
+                yield self._ended(trial, tuple(map(_record, self._ledger[key])))
+            else:
+                missing.append((trial, key))
+        for place, records in self._runner.results([trial.to_run for trial, _ in missing]):
+            trial, key = missing[place]
+            self._ledger.add(key, [{**asdict(one), "status": one.status.value} for one in records])
+            yield self._ended(trial, records)
 
-    def _submit(self, trial: _Trial) -> Future[tuple[CheckRecord, ...]]:
-        bundle = self._bundles[trial.attempt.seed]
-        job = Job(bundle.sha256, bundle, trial.attempt.name, trial.files, {})
-        return self._executor.submit(run_trial, job, trial.selection)
+    def _ended(self, trial: _Trial, records: tuple[CheckRecord, ...]) -> tuple[Attempt, tuple[CheckRecord, ...]]:
+        self._done += 1
+        self._tell(self._done, self._total, trial.attempt.name or trial.attempt.kind.value)
+        return self._judge(trial, records), records
+
+    def _key(self, trial: _Trial) -> str:
+        """A hash of all that decides the records of a trial."""
+        digest = hashlib.sha256(self._platform.encode())
+        digest.update(self._runner.bundle(trial.attempt.seed).sha256.encode())
+        for name, content in sorted(trial.files.items()):
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+        chosen = [sorted(part) if isinstance(part, frozenset) else part for part in astuple(trial.selection)]
+        digest.update(json.dumps(chosen).encode())
+        return digest.hexdigest()
 
     def _judge(self, trial: _Trial, records: tuple[CheckRecord, ...]) -> Attempt:
         failed = tuple(record.name for record in records if record.status is not Status.PASSED)
@@ -247,11 +257,6 @@ class _Proving:
     def _tasks_of(self, edits: CellEdits) -> set[str]:
         return {answer.task for answer in self._answers if answer.cell in edits.cells}
 
-    def _files(self, edits: CellEdits) -> dict[str, bytes]:
-        """The solution as a submission, some cells replaced."""
-        edited = with_edits_anywhere(self._solution, edits)
-        return {f"{name}.ipynb": nbformat.writes(notebook).encode() for name, notebook in edited.items()}
-
 
 def _failures(records: list[CheckRecord]) -> str:
     """What a solution that is right fails, with the reason for the first."""
@@ -261,13 +266,9 @@ def _failures(records: list[CheckRecord]) -> str:
     return f"fails {records[0].name}{others}: {records[0].rationale}"
 
 
-def bundle_with_seed(assignment: Assignment, seed: int) -> Bundle:
-    """The assignment with the course's own secret, or with one made from it."""
-    bundle = pack_assignment(assignment, ())
-    if seed == 0:
-        return bundle
-    secret = hmac.digest(assignment.course.secret(), f"prove {seed}".encode(), hashlib.sha256)
-    return replace(bundle, files={**bundle.files, KEY_FILE: secret.hex().encode()})
+def _record(found: dict[str, Any]) -> CheckRecord:
+    """A record as the ledger has it."""
+    return CheckRecord(**{**found, "status": Status(found["status"]), "advice": tuple(found["advice"])})
 
 
 def _released(assignment: Assignment) -> dict[str, bytes]:

@@ -69,7 +69,7 @@ class Grader:
         cells = [cell for name, source in self._sources.items() for cell in grade_cells(source, name)]
         self.cells = with_distinct_names(cells, manual_only=not assignment.is_classic)
         self._check_grade_cells()
-        self._provenance = _provenance(assignment)
+        self._provenance = provenance_of(assignment)
         self._data = self._files_beside(assignment.source)
         self._instructor = _read_instructor(assignment)
         self.reference = self._grade_reference() if reference is None else reference
@@ -263,7 +263,8 @@ def _read_instructor(assignment: Assignment) -> dict[str, str]:
         raise GraderError(f"graders/{assignment.name}/worker: cannot be read: {error}") from error
 
 
-def _provenance(assignment: Assignment) -> Provenance:
+def provenance_of(assignment: Assignment) -> Provenance:
+    """What a result depends on besides the submission and the secret."""
     versions = {name: version(name) for name in DECIDING_PACKAGES}
     sources = digest_of_folder(Path(tensorgrade.__file__).parent)[:12]
     own = {"tensorgrade": f"{tensorgrade.__version__} ({sources})", "python": platform.python_version()}
