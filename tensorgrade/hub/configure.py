@@ -14,6 +14,7 @@ from tensorgrade.hub.courses import HubCourse, read_courses
 from tensorgrade.hub.profiles import read_profiles
 from tensorgrade.hub.sign_in import CourseAuthenticator
 from tensorgrade.hub.spawner import ProfileSpawner
+from tensorgrade.hub.ways_in import configure_way_in
 
 PROGRAMS = Path(sys.executable).parent
 STATE = "TENSORGRADE_HUB_STATE"
@@ -37,6 +38,7 @@ def configure_machine(c: Any, folder: Path) -> None:
     courses = read_courses(folder / "courses.toml")
     _network(c, state, port)
     _people(c, state, courses)
+    configure_way_in(c, folder / "sign_in.toml", state, courses)
     _servers(c, folder, state, courses)
     _services(c, folder)
 
