@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -78,7 +79,6 @@ class Platform:
     context = "context-42"
 
     def __init__(self) -> None:
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.kid = uuid.uuid4().hex
         self.redirect_uris: set[str] = set()
         self.tool_keys: Callable[[], dict[str, Any]] = dict
@@ -90,17 +90,23 @@ class Platform:
         self.trouble: list[Refusal] = []  # answered to the next requests, one each
         self.complaints: list[str] = []
         self.requests: list[str] = []
+        self.next_page_at = ""  # another server, if the lists go on there
         self.next_claims: dict[str, Any] = {}
         self.next_key: rsa.RSAPrivateKey | None = None
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"platform": self}))
 
     def __enter__(self) -> Platform:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=[0.02], daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    @cached_property
+    def key(self) -> rsa.RSAPrivateKey:
+        """What it signs with."""
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     @property
     def issuer(self) -> str:
@@ -378,7 +384,8 @@ class _Handler(BaseHTTPRequestHandler):
         if first + PAGE < len(entries):
             path = urllib.parse.urlsplit(self.path).path
             query = urllib.parse.urlencode({**self.query, "from": first + PAGE})
-            headers["Link"] = f'<{self.platform.issuer}{path}?{query}>; rel="next"'
+            server = self.platform.next_page_at or self.platform.issuer
+            headers["Link"] = f'<{server}{path}?{query}>; rel="next"'
         self._answer(wrapped(entries[first : first + PAGE]), headers=headers)
 
     def _answer(self, content: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:

@@ -110,6 +110,7 @@ def configure_way_in(c: Any, path: Path, state: Path, courses: tuple[HubCourse, 
         UsageError: the file is not as it should be.
     """
     way = read_way_in(path)
+    c.Authenticator.allow_existing_users = False  # whoever has left courses.toml is not let in again
     if way.kind == "lti":
         _configure_lti(c, way, state, courses)
     elif way.kind == "oauth":
@@ -125,7 +126,7 @@ def _configure_lti(c: Any, way: WayIn, state: Path, courses: tuple[HubCourse, ..
     c.Authenticator.manage_groups = True
     c.Authenticator.allowed_users = {user for user in c.Authenticator.allowed_users if not user.startswith(LAUNCHED)}
     c.Authenticator.enable_auth_state = True
-    c.Authenticator.allow_existing_users = False
+    c.JupyterHub.cookie_max_age_days = 1  # whoever has left the LMS's course is out tomorrow
     c.LTI13LaunchValidator.time_leeway = LEEWAY
     c.JupyterHub.template_vars = {"announcement_login": OPEN_FROM_LMS}
     c.CryptKeeper.keys = [_crypt_key(state / CRYPT_KEY)]
@@ -155,7 +156,6 @@ def _configure_oauth(c: Any, way: WayIn, folder: Path) -> None:
     ours.client_id, ours.client_secret = way.client_id, secret
     ours.authorize_url, ours.token_url, ours.userdata_url = way.authorize_url, way.token_url, way.userdata_url
     ours.username_claim, ours.scope, ours.login_service = way.username_claim, list(way.scope), way.button
-    ours.allow_existing_users = False  # only those in courses.toml, also after somebody has left it
     ours.enable_pkce = True
 
 

@@ -162,7 +162,8 @@ def require_secret(url: str) -> None:
         LmsError: the address has no TLS and is not this machine's own.
     """
     parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost")):
+    is_own = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost")
+    if not (is_own or (parts.scheme == "https" and parts.hostname)):
         raise LmsError(f"{url!r}: expected an https address")
 
 
