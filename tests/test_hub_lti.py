@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +22,20 @@ import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from nbgrader.api import Gradebook
 from oauthenticator.generic import GenericOAuthenticator
+from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
+from tensorgrade.course import Course
 from tensorgrade.errors import UsageError
+from tensorgrade.hub.courses import read_courses
 from tensorgrade.hub.lti_handlers import LEEWAY
 from tensorgrade.hub.ways_in import configure_way_in, read_way_in
 from tensorgrade.lms.people import user_of
 from tests.lms_platform import CLAIM, Member, Platform
 from tests.test_hub_running import SECONDS, free_ports
+from tests.test_lms import Done, run
 
 ROOT = Path(__file__).parents[1]
 COURSES = """
@@ -37,7 +43,7 @@ COURSES = """
 title = "Deep learning"
 folder = "."
 instructors = ["iris"]
-tas = ["tom"]
+tas = ["tom", "{appointed}"]
 lms_context = "context-42"
 
 [ml1]
@@ -89,6 +95,7 @@ def platform() -> Iterator[Platform]:
             Member("mona-1", "Mentor"),
             Member("flip-1", "Learner"),
             Member("eve-1", "Learner"),
+            Member("mo-1", "Learner"),
         ]
         yield served
 
@@ -100,7 +107,8 @@ def hub(platform: Platform) -> Iterator[Hub]:
     folder.chmod(0o711)
     config, port = folder / "config", free_ports()
     shutil.copytree(ROOT / "hub_config", config)
-    (config / "courses.toml").write_text(COURSES)
+    appointed = user_of(platform.issuer, "mo-1")
+    (config / "courses.toml").write_text(COURSES.replace("{appointed}", appointed))
     (config / "sign_in.toml").write_text(SIGN_IN.format(issuer=platform.issuer))
     state = folder / "state"
     state.mkdir(mode=0o711)
@@ -134,6 +142,7 @@ def browser() -> Iterator[httpx.Client]:
         ("Ada-1", {"nbgrader-dl101"}),
         ("tom-1", {"formgrade-dl101"}),  # Canvas calls a TA an instructor too
         ("iris-1", {"formgrade-dl101", "instructors-dl101"}),
+        ("mo-1", {"formgrade-dl101"}),  # a TA by courses.toml; Moodle calls non-editing teachers students
     ],
 )
 def test_a_launch_signs_in_with_the_groups_of_the_role(
@@ -325,6 +334,52 @@ def test_the_public_key_can_be_had(hub: Hub) -> None:
     assert (key["kty"], key["alg"], key["use"]) == ("RSA", "RS256", "sig")
     assert not {"d", "p", "q", "dp", "dq", "qi"} & set(key)
     assert os.environ.get("JUPYTERHUB_CRYPT_KEY") is None
+
+
+def command(hub: Hub, *arguments: str) -> Done:
+    """A command of the operator, in a course directory beside the hub's state."""
+    folder = hub.state.parent / "course"
+    if not folder.exists():
+        folder.mkdir()
+        settings = (
+            'from tensorgrade.gradebook import configure\nc = get_config()\nc.CourseDirectory.course_id = "dl101"\n'
+        )
+        (folder / "nbgrader_config.py").write_text(settings + "configure(c)\n")
+    return run(Course.at(folder), *arguments, "--hub", str(hub.state.parent / "config"), "--state", str(hub.state))
+
+
+def test_grades_go_back_to_where_people_came_from(hub: Hub, browser: httpx.Client) -> None:
+    """After one launch the commands know the LMS: they read who is there, and send the grades, with the hub's key."""
+    assert hub.platform.launch(browser, "Ada-1").status_code == 302
+    hub.platform.tool_keys = lambda: dict(httpx.get(f"{hub.address}/hub/lti13/jwks.json").json())
+    done = command(hub, "roster", "sync")
+    assert done.returncode == 0, done.stderr
+    name = user_of(hub.platform.issuer, "Ada-1")
+    [course, _] = read_courses(hub.state.parent / "config" / "courses.toml")
+    assert name in course.students
+    give_points(hub.state.parent / "course" / "gradebook.db", name)
+    done = command(hub, "passback", "attention", "--dry-run")
+    assert (done.returncode, hub.platform.items) == (0, {}), done.stderr
+    assert "1 to send" in done.stdout
+    done = command(hub, "passback", "attention")
+    assert done.returncode == 0, done.stderr
+    assert "Ada Lovelace" in done.stdout
+    assert hub.platform.items[1].scores["Ada-1"]["scoreGiven"] == 4.5
+    assert "1 the LMS has it" in command(hub, "passback", "attention").stdout
+    assert hub.platform.complaints == []
+
+
+def give_points(database: Path, user: str) -> None:
+    """One graded submission, in nbgrader's own way."""
+    with warnings.catch_warnings(), Gradebook(f"sqlite:///{database}", "dl101") as gradebook:
+        warnings.simplefilter("ignore", SAWarning)  # nbgrader's own
+        gradebook.add_assignment("attention")
+        gradebook.add_notebook("p", "attention")
+        gradebook.add_grade_cell("attend", "p", "attention", max_score=5, cell_type="code")
+        gradebook.add_submission("attention", user)
+        grade = gradebook.find_grade("attend", "p", "attention", user)
+        grade.auto_score, grade.needs_manual_grade = 4.5, False
+        gradebook.db.commit()
 
 
 # sign_in.toml

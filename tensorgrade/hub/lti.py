@@ -97,7 +97,7 @@ class LaunchAuthenticator(LTI13Authenticator, CourseAuthenticator):  # type: ign
                 f"lms_context = {services.context!r} in courses.toml."
             )
         name = user_of(launch["iss"], launch["sub"])
-        role = role_of(launch[f"{CLAIM}roles"])
+        role = _appointed(course, name) or role_of(launch[f"{CLAIM}roles"])
         groups = sorted({*_groups(course, role), *self._elsewhere(handler, name, course)})
         if role is None:
             self._demote(handler, name, groups)
@@ -119,6 +119,13 @@ class LaunchAuthenticator(LTI13Authenticator, CourseAuthenticator):  # type: ign
         user = handler.find_user(name)
         if user:
             user.sync_groups(groups)
+
+
+def _appointed(course: HubCourse, name: str) -> Role | None:
+    """What ``courses.toml`` makes of somebody; Moodle's non-editing teachers come as students."""
+    if name in course.instructors:
+        return Role.INSTRUCTOR
+    return Role.TA if name in course.tas else None
 
 
 def _groups(course: HubCourse, role: Role | None) -> tuple[str, ...]:
