@@ -284,6 +284,15 @@ class Platform:
 
     # What a browser does
 
+    def link(self, subject: str) -> str:
+        """The page of the course whose link opens the tool."""
+        [callback] = self.redirect_uris
+        start = callback.replace("oauth_callback", "oauth_login")
+        hint = {"iss": self.issuer, "login_hint": subject, "target_link_uri": callback.split("/hub/")[0] + "/hub"}
+        values = {**hint, "client_id": self.client_id, "lti_deployment_id": self.deployment}
+        fields = "".join(f'<input type="hidden" name="{name}" value="{value}">' for name, value in values.items())
+        return f'<form method="post" action="{start}">{fields}<button>Open the hub</button></form>'
+
     def begin(self, browser: httpx.Client, subject: str) -> dict[str, str]:
         """Go from the course's link to the form that the LMS shows; give its fields."""
         [callback] = self.redirect_uris
@@ -338,6 +347,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(platform.keys())
         elif path == "/authorize":
             self._write(200, platform.authorize(self.query).encode(), {"Content-Type": "text/html"})
+        elif path == "/link":
+            self._write(200, platform.link(self.query["subject"]).encode(), {"Content-Type": "text/html"})
         elif path == "/course/members":
             kind = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
             platform.require(self.headers, NRPS, kind, "Accept")

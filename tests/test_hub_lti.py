@@ -24,6 +24,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from nbgrader.api import Gradebook
 from oauthenticator.generic import GenericOAuthenticator
+from playwright.sync_api import expect, sync_playwright
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
@@ -34,6 +35,7 @@ from tensorgrade.hub.lti_handlers import LEEWAY
 from tensorgrade.hub.ways_in import configure_way_in, read_way_in
 from tensorgrade.lms.people import user_of
 from tests.lms_platform import CLAIM, Member, Platform
+from tests.test_browser import ARGUMENTS
 from tests.test_hub_running import SECONDS, free_ports
 from tests.test_lms import Done, run
 
@@ -56,7 +58,7 @@ SIGN_IN = """
 [lti]
 issuer = "{issuer}"
 client_id = "tool-client-1"
-authorize_url = "{issuer}/authorize"
+authorize_url = "{outside}/authorize"
 jwks_url = "{issuer}/keys"
 token_url = "{issuer}/token"
 deployments = ["deployment-1"]
@@ -109,7 +111,9 @@ def hub(platform: Platform) -> Iterator[Hub]:
     shutil.copytree(ROOT / "hub_config", config)
     appointed = user_of(platform.issuer, "mo-1")
     (config / "courses.toml").write_text(COURSES.replace("{appointed}", appointed))
-    (config / "sign_in.toml").write_text(SIGN_IN.format(issuer=platform.issuer))
+    (config / "sign_in.toml").write_text(
+        SIGN_IN.format(issuer=platform.issuer, outside=platform.issuer.replace("127.0.0.1", "localhost"))
+    )
     state = folder / "state"
     state.mkdir(mode=0o711)
     address = f"http://127.0.0.1:{port}"
@@ -157,6 +161,22 @@ def test_a_launch_signs_in_with_the_groups_of_the_role(
     assert hub.groups(subject) == groups
     with sqlite3.connect(hub.state / "hub.sqlite") as database:
         assert database.execute("select count(*) from users where admin").fetchone() == (0,)
+
+
+def test_a_real_browser_comes_from_another_site(hub: Hub) -> None:
+    """Chromium keeps the launch's cookies although the form comes from another site, and shows the spawn page."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium here. On Debian and Ubuntu: apt-get install chromium")
+    with sync_playwright() as driver:
+        page = driver.chromium.launch(executable_path=program, args=list(ARGUMENTS)).new_page()
+        page.set_default_timeout(60_000)
+        page.goto(f"{hub.platform.issuer.replace('127.0.0.1', 'localhost')}/link?subject=Ada-1")
+        page.get_by_role("button", name="Open the hub").click()
+        page.wait_for_url(f"{hub.address}/hub/**")
+        expect(page.get_by_text(user_of(hub.platform.issuer, "Ada-1"))).to_be_visible()
+        page.goto(f"{hub.address}/hub/spawn")
+        expect(page.get_by_label("CPU")).to_be_visible()
 
 
 def test_promotion_and_demotion_follow_the_launch(hub: Hub) -> None:
@@ -351,6 +371,7 @@ def command(hub: Hub, *arguments: str) -> Done:
 def test_grades_go_back_to_where_people_came_from(hub: Hub, browser: httpx.Client) -> None:
     """After one launch the commands know the LMS: they read who is there, and send the grades, with the hub's key."""
     assert hub.platform.launch(browser, "Ada-1").status_code == 302
+    hub.platform.complaints.clear()
     hub.platform.tool_keys = lambda: dict(httpx.get(f"{hub.address}/hub/lti13/jwks.json").json())
     done = command(hub, "roster", "sync")
     assert done.returncode == 0, done.stderr
@@ -384,7 +405,7 @@ def give_points(database: Path, user: str) -> None:
 
 # sign_in.toml
 
-LTI = SIGN_IN.format(issuer="https://lms.example.edu")
+LTI = SIGN_IN.format(issuer="https://lms.example.edu", outside="https://lms.example.edu")
 OAUTH = """
 [oauth]
 client_id = "hub"

@@ -7,9 +7,12 @@ import csv
 import io
 import os
 import re
+import shlex
 import shutil
+import sqlite3
 import sys
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +30,21 @@ from tensorgrade.lms.canvas import fill_template, read_template
 from tensorgrade.lms.enrol import enrol
 from tensorgrade.lms.files import Table, canvas_table, csv_table, harmless, moodle_table
 from tensorgrade.lms.grades import Grade, State, read_grades
+from tensorgrade.lms.keys import public_keys, tool_key
+from tensorgrade.lms.launch import Services, write_services
 from tensorgrade.lms.listing import read_listing
 from tensorgrade.lms.people import Person, read_people, user_of, write_people
+from tests.lms_platform import Member, Platform
 
 FORMULA = '=HYPERLINK("http://example.org","x")'
+SIGN_IN = """
+[lti]
+issuer = "{issuer}"
+client_id = "tool-client-1"
+authorize_url = "{issuer}/authorize"
+jwks_url = "{issuer}/keys"
+token_url = "{issuer}/token"
+"""
 COURSES = '[dl101]\ntitle = "T"\nfolder = "."\ninstructors = ["iris"]\nstudents = ["zoe"]\n'
 
 
@@ -86,6 +100,7 @@ class Done:
     returncode: int
     stdout: str
     stderr: str
+    output: str
 
 
 def run(course: Course, *arguments: str) -> Done:
@@ -93,10 +108,12 @@ def run(course: Course, *arguments: str) -> Done:
     with contextlib.chdir(course.root):
         result = CliRunner().invoke(commands, arguments, standalone_mode=False)
     if isinstance(result.exception, TensorgradeError):
-        return Done(2 if isinstance(result.exception, UsageError) else 1, result.stdout, str(result.exception))
+        said = str(result.exception)
+        code = 2 if isinstance(result.exception, UsageError) else 1
+        return Done(code, result.stdout, said, f"{result.output}tensorgrade: {said}\n")
     if result.exception:
         raise result.exception
-    return Done(int(result.return_value), result.stdout, result.stderr)
+    return Done(int(result.return_value), result.stdout, result.stderr, result.output)
 
 
 def read(text: str, delimiter: str = ",") -> list[dict[str, str]]:
@@ -176,8 +193,8 @@ def test_moodle_imports_what_is_graded(course: Course) -> None:
     for new_item in (True, False):
         assert moodle_imports(table.text(), known, new_item=new_item) == {"ada": 8.25, "dan": 0}
     assert table.notes == (
-        "attention: waits for staff, left empty: bob",
-        "attention: no submission, left empty: chloe",
+        "attention: waits for staff, so no points: bob",
+        "attention: no submission, so no points: chloe",
     )
 
 
@@ -305,7 +322,7 @@ def test_export_writes_files(course: Course) -> None:
     (course.root / "canvas.csv").write_text(TEMPLATE)
     done = run(course, "export", "attention", "--to", "canvas", "--template", "canvas.csv", "-o", "import.csv")
     assert (done.returncode, done.stdout) == (0, "")
-    assert "attention: waits for staff, left empty: bob" in done.stderr
+    assert "attention: waits for staff, so no points: bob" in done.stderr
     assert read((course.root / "import.csv").read_text())[2]["Attention (77)"] == "8.25"
     done = run(course, "export", "attention", "--to", "moodle")
     assert done.stdout.splitlines()[1] == "Ada@Example.edu,Ada,Lovelace,8.25"
@@ -437,3 +454,48 @@ def test_a_wrong_list_changes_nothing(course: Course) -> None:
 def test_tables_are_files_of_rfc_4180() -> None:
     """Lines end with CR LF, and a cell with a separator, a quote or a line end is quoted."""
     assert Table((("a,b", 'c"d'), ("e\nf", "g"))).text() == '"a,b","c""d"\r\n"e\nf",g\r\n'
+
+
+# The guide
+
+GUIDE = (Path(__file__).parents[1] / "docs" / "lms.md").read_text(encoding="utf-8")
+FILES = ("participants.csv", "wrong.csv", "Grades-DL101.csv")
+
+
+@pytest.fixture
+def platform(course: Course, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    """An LMS that somebody has come from."""
+    with Platform() as served:
+        served.redirect_uris = {"http://127.0.0.1/hub/x"}
+        served.members = [
+            Member("sub-ada", "Learner", "Ada@Example.edu", "Ada", "Lovelace"),
+            Member("sub-dan", "Learner", "dan@example.edu", "Dan", "D"),
+        ]
+        table = SIGN_IN.format(issuer=served.issuer)
+        (course.root / "hub_config" / "sign_in.toml").write_text(table)
+        state = course.root / "state"
+        monkeypatch.setenv("TENSORGRADE_HUB_STATE", str(state))
+        served.tool_keys = lambda: public_keys(tool_key(state / "lms-key.pem"))
+        write_services(state / "lms" / "dl101.json", Services.of(served.claims(served.members[0], "nonce")))
+        yield served
+
+
+def test_the_guide_is_true(course: Course, platform: Platform, filled: Path) -> None:
+    """Each command of docs/lms.md prints what stands there."""
+    for name, text in zip(FILES, re.findall(r"^```csv\n(.*?)^```$", GUIDE, re.M | re.S), strict=True):
+        (course.root / name).write_text(text)
+    for section in re.split(r"^##+ ", GUIDE, flags=re.M):
+        wanted = "".join(re.findall(r"^```console\n(.*?)^```$", section, re.M | re.S))
+        shutil.copy(filled / "gradebook.db", course.root)
+        shutil.rmtree(course.root / "hub_config" / "roster", ignore_errors=True)
+        with contextlib.closing(sqlite3.connect(course.root / "gradebook.db")) as database, database:
+            database.execute("update student set first_name = 'Dan', last_name = 'Brown' where id = 'dan'")
+            database.execute("update student set last_name = 'O''Neil' where id = 'chloe'")
+        if "roster sync" in wanted:
+            (course.root / "gradebook.db").unlink()  # nobody is there yet
+        said = ""
+        for line in wanted.splitlines():
+            if line.startswith("$ tensorgrade "):
+                done = run(course, *shlex.split(line.removeprefix("$ tensorgrade ")))
+                said += f"{line}\n{done.output}"
+        assert said == wanted

@@ -40,7 +40,9 @@ def hub_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def state_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the option that names the hub's state."""
     kind = click.Path(file_okay=False, path_type=Path)
-    return click.option("--state", type=kind, metavar="DIR", help="That of `tensorgrade hub`.")(command)
+    return click.option(
+        "--state", type=kind, metavar="DIR", envvar="TENSORGRADE_HUB_STATE", help="That of `tensorgrade hub`."
+    )(command)
 
 
 def hub_course(hub: Path, name: str | None, course: Course) -> HubCourse:

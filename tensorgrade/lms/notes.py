@@ -16,7 +16,7 @@ def unfinished(grades: Iterable[Grade]) -> Iterator[str]:
         if grade.state is not State.GRADED:
             by_reason.setdefault((grade.state, grade.assignment), []).append(grade.person.user)
     for (state, name), users in by_reason.items():
-        yield f"{name}: {state.value}, left empty: {', '.join(users)}"
+        yield f"{name}: {state.value}, so no points: {', '.join(users)}"
 
 
 def above_moodle(grades: Iterable[Grade]) -> Iterator[str]:
