@@ -47,6 +47,7 @@ from tensorgrade.grading.records import CheckRecord, Report, Status
 from tensorgrade.notebooks import read_notebook, student_version
 from tensorgrade.reports import staff_report, task_table
 from tensorgrade.sandbox.template import Template
+from tests.commands import run
 
 TINY = Path(__file__).parent / "courses" / "tiny"
 SECRET = "5a" * 32
@@ -629,7 +630,5 @@ def test_page_for_authors_is_true(tmp_path: Path) -> None:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(content)
         for command, expected in re.findall(r"^\$ tensorgrade (.*)\n((?:(?!\$ ).*\n)*)", console, re.M):
-            arguments = [str(Path(sys.executable).with_name("tensorgrade")), *command.split()]
-            environment = {**os.environ, "COLUMNS": "120"}
-            done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
+            done = run(tmp_path, "tensorgrade", *command.split(), environment={**os.environ, "COLUMNS": "120"})
             assert without_numbers(done.stdout) == without_numbers(expected.replace("…", str(tmp_path))), done.stdout
