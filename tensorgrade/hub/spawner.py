@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 
 from jupyterhub.spawner import LocalProcessSpawner
 from tornado.web import HTTPError
-from traitlets import Instance, List
+from traitlets import Callable, Instance, List
 from traitlets import Unicode as Text
 
 from tensorgrade.hub.courses import HubCourse
+from tensorgrade.hub.folders import Shared
 from tensorgrade.hub.profiles import Profile, allowed_profiles
 from tensorgrade.hub.room import home_of, room_command
 
@@ -39,6 +40,10 @@ class ProfileSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub's
     homes = Instance(Path, help="The folder of the homes.").tag(config=True)
     program = List(Text(), help="What runs in the room.").tag(config=True)
     readable = List(Instance(Path), help="More folders that servers may read.").tag(config=True)
+
+    shared = Callable(lambda groups: Shared(), help="Gives the folders that members of these groups share.").tag(
+        config=True
+    )
 
     _held: ClassVar[dict[str, str]] = {}  # by GPU, whose server has it
 
@@ -91,7 +96,10 @@ class ProfileSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub's
                 raise Refused(503, "No GPU on this machine." if not self.gpus else "All GPUs are in use. Try later.")
             self._hold(free[: profile.gpus])
         home = home_of(self.user.name, self.homes)
-        self.cmd = [*room_command(home, tuple(self.readable)), *self.program]
+        shared = self.shared({group.name for group in self.user.groups})
+        shared.link_from(home)
+        binds = (*self.readable, *shared.readable)
+        self.cmd = [*room_command(home, binds, shared.writable, shared.groups), *self.program]
         self.cpu_limit, self.mem_limit = profile.cores, f"{profile.memory_gib:g}G"
         try:
             return await super().start()
