@@ -7,13 +7,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import nh3
 from jinja2 import Environment
 from nbconvert.exporters import HTMLExporter
 from nbformat.notebooknode import NotebookNode
 
 from tensorgrade.hub.grading.templates import with_own_scripts
-from tensorgrade.notebooks import is_autograded, read_notebook
+from tensorgrade.notebooks import is_autograded
 from tensorgrade.notebooks.outputs import sanitise_outputs
 
 CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -27,12 +28,8 @@ class SubmissionPage(HTMLExporter):  # type: ignore[misc]  # nbconvert has no ty
         return with_own_scripts(super()._create_environment())
 
     def from_filename(self, filename: str, resources: Any = None, **kwargs: Any) -> tuple[str, dict[str, Any]]:
-        """Render a notebook; formgrader calls this.
-
-        Raises:
-            NotebookError: it cannot be read.
-        """
-        notebook = read_notebook(Path(filename))
+        """Render a notebook; formgrader calls this."""
+        notebook = nbformat.read(filename, as_version=4)
         for number, cell in enumerate(notebook.cells):
             if not CELL_ID.fullmatch(str(cell.get("id", ""))):
                 cell["id"] = f"cell-{number}"

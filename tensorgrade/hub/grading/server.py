@@ -104,15 +104,10 @@ def load(folder: Path, name: str, prefix: str) -> Any:
     Raises:
         UsageError: the course cannot be used, or is called differently by its own settings.
     """
-    import jupyter_server_mathjax
-    from jinja2 import Environment, FileSystemLoader
-    from nbgrader.auth import Authenticator
-    from nbgrader.server_extensions.formgrader import handlers as formgrader
+    import jupyter_server_mathjax  # here and below: all this takes seconds, and the hub waits for somebody to listen
 
-    from tensorgrade.hub.grading.exporter import SubmissionPage
     from tensorgrade.hub.grading.handlers import NotFound, all_handlers
     from tensorgrade.hub.grading.jobs import Jobs
-    from tensorgrade.hub.grading.templates import handler_hashes, with_own_scripts
 
     course = Course.at(folder)
     app = course.start_nbgrader(log)
@@ -121,12 +116,7 @@ def load(folder: Path, name: str, prefix: str) -> Any:
             f"{course.root / 'nbgrader_config.py'}: c.CourseDirectory.course_id is {app.coursedir.course_id!r}; "
             f"courses.toml calls the course {name!r}. Use one name."
         )
-    app.debug, app.url_prefix = False, f"course-{name}"  # what formgrader's pages ask for
-    config = app.config.copy()
-    config.HTMLExporter.template_name = "formgrade"
-    config.HTMLExporter.extra_template_basedirs = [formgrader.template_path]
-    config.HTMLExporter.filters = {"markdown2html": "tensorgrade.gradebook.preprocessors.markdown_to_html"}
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment = {variable: os.environ[variable] for variable in PASSED_ON if variable in os.environ}
     mathjax = str(Path(jupyter_server_mathjax.__file__).parent / "static")
     return Application(
         all_handlers(prefix, mathjax),
@@ -135,14 +125,32 @@ def load(folder: Path, name: str, prefix: str) -> Any:
         cookie_secret=secrets.token_bytes(32),
         xsrf_cookies=True,
         login_url=f"{prefix}/",
-        nbgrader_formgrader=app,
-        nbgrader_authenticator=Authenticator(parent=app),
-        nbgrader_exporter=SubmissionPage(config=config),
-        nbgrader_gradebook=None,
-        nbgrader_jinja2_env=with_own_scripts(
-            Environment(loader=FileSystemLoader([formgrader.template_path]), autoescape=True)  # students chose names
-        ),
-        nbgrader_bad_setup=False,
-        handler_hashes=handler_hashes(Path(formgrader.template_path)),
         jobs=Jobs(course.root, environment),
+        **_formgrader_settings(app, name),
     )
+
+
+def _formgrader_settings(app: Any, name: str) -> dict[str, Any]:
+    """What formgrader's handlers look for in their application."""
+    from jinja2 import Environment, FileSystemLoader
+    from nbgrader.auth import Authenticator
+    from nbgrader.server_extensions.formgrader.handlers import template_path
+
+    from tensorgrade.hub.grading.exporter import SubmissionPage
+    from tensorgrade.hub.grading.templates import handler_hashes, with_own_scripts
+
+    app.debug, app.url_prefix = False, f"course-{name}"
+    config = app.config.copy()
+    config.HTMLExporter.template_name = "formgrade"
+    config.HTMLExporter.extra_template_basedirs = [template_path]
+    config.HTMLExporter.filters = {"markdown2html": "tensorgrade.gradebook.preprocessors.markdown_to_html"}
+    templates = Environment(loader=FileSystemLoader([template_path]), autoescape=True)  # students chose some names
+    return {
+        "nbgrader_formgrader": app,
+        "nbgrader_authenticator": Authenticator(parent=app),
+        "nbgrader_exporter": SubmissionPage(config=config),
+        "nbgrader_gradebook": None,
+        "nbgrader_jinja2_env": with_own_scripts(templates),
+        "nbgrader_bad_setup": False,
+        "handler_hashes": handler_hashes(Path(template_path)),
+    }
