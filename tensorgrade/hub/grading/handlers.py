@@ -22,7 +22,7 @@ from nbgrader.api import MissingEntry
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.server_extensions.formgrader import apihandlers, handlers
 from nbgrader.server_extensions.formgrader.base import BaseApiHandler, BaseHandler
-from tornado.web import HTTPError, StaticFileHandler, authenticated
+from tornado.web import HTTPError, RedirectHandler, StaticFileHandler, authenticated
 
 from tensorgrade.hub.grading.jobs import Job, Jobs
 from tensorgrade.hub.grading.templates import BASE, NONCE, content_policy
@@ -199,7 +199,8 @@ def all_handlers(prefix: str, mathjax: str) -> list[tuple[Any, ...]]:
     page = str(Path(__file__).parent / "static")
     rules: list[tuple[Any, ...]] = [
         (r"/oauth_callback", HubOAuthCallbackHandler),
-        (r"/?", Start),
+        (r"", RedirectHandler, {"url": f"{prefix}/"}),  # cookies are for what is below
+        (r"/", Start),
         (r"/formgrader/?", Start),
         (r"/formgrader/static/(.*)", StaticFileHandler, {"path": handlers.static_path}),
         (r"/formgrader/mathjax/(.*)", StaticFileHandler, {"path": mathjax}),
