@@ -186,11 +186,8 @@ def _without_prefix(settings: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 def homes(tmp_path: Path) -> Path:
-    """A folder of homes that accounts can pass through."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.owner() == Path.home().owner() and folder.is_relative_to("/tmp/pytest-of-root"):
-            folder.chmod(0o711)
-    (tmp_path / "homes").mkdir(mode=0o711)
+    """A folder of homes that only the hub opens."""
+    (tmp_path / "homes").mkdir(mode=0o700)
     return tmp_path / "homes"
 
 

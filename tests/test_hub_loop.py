@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from nbgrader.api import Gradebook
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.running_hub import SECONDS, Hub, chromium, hub_of_two_courses, signed_in
@@ -208,6 +209,9 @@ def ta_grades(tom: Page, hub: Hub, shot: Shot) -> None:
     expect(row_of(tom, "ada").locator(".score")).to_have_text("4 / 6")
     expect(row_of(tom, "bob").locator(".score")).to_have_text("0 / 6")
     shot(tom, "submissions")
+    with Gradebook(f"sqlite:///{hub.state}/courses/dl101/gradebook.db", "dl101") as gradebook:
+        late = {user: gradebook.find_submission("tiny", user).total_seconds_late for user in ("ada", "bob")}
+    assert late["ada"] == 0 < late["bob"]
     grade_by_hand(tom, hub, shot)
     tom.goto(f"{hub.address}{PAGE}/manage_assignments")
     assert "Success" in press(tom, "tiny", "generate-feedback")

@@ -110,7 +110,9 @@ def load(folder: Path, name: str, prefix: str) -> Any:
     from tensorgrade.hub.grading.jobs import Jobs
 
     course = Course.at(folder)
-    app = course.start_nbgrader(log)
+    quiet = log.getChild("nbgrader")
+    quiet.setLevel(logging.WARNING)  # it lists every assignment at every look
+    app = course.start_nbgrader(quiet)
     if app.coursedir.course_id != name:
         raise UsageError(
             f"{course.root / 'nbgrader_config.py'}: c.CourseDirectory.course_id is {app.coursedir.course_id!r}; "
@@ -125,9 +127,18 @@ def load(folder: Path, name: str, prefix: str) -> Any:
         cookie_secret=secrets.token_bytes(32),
         xsrf_cookies=True,
         login_url=f"{prefix}/",
+        log_function=_log,
         jobs=Jobs(course.root, environment),
         **_formgrader_settings(app, name),
     )
+
+
+def _log(handler: RequestHandler) -> None:
+    """Write down who did what; not what pages ask of themselves."""
+    status, method = handler.get_status(), handler.request.method
+    if status >= 400 or method != "GET":
+        user = getattr(handler, "_hub_auth_user_cache", None) or {}
+        log.info("%s %s %s %s", status, method, handler.request.path, user.get("name", "nobody"))
 
 
 def _formgrader_settings(app: Any, name: str) -> dict[str, Any]:

@@ -59,11 +59,11 @@
         result = { success: false, log: "" };
       }
       button.prop("disabled", false);
-      models.fetch();
       createLogModal(
         "all-modal", result.success ? "Success" : "Error",
         result.success ? "Everything that has changed was graded." : "Some submissions could not be graded:",
         result.log);
+      $("#all-modal").on("hidden.bs.modal", () => location.reload());
     });
     look();
   }
