@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,9 @@ import pytest
 from nbgrader.api import Gradebook
 from playwright.sync_api import expect
 
+from tensorgrade.hub.courses import read_courses
+from tensorgrade.hub.folders import MachineFolders
+from tensorgrade.hub.room import home_of, room_command
 from tests.running_hub import SECONDS, TINY, Hub, Member, children_of, chromium, hub_of_two_courses, signed_in
 
 PAGE = "/services/grading-dl101"
@@ -288,3 +293,50 @@ def test_what_does_not_exist_is_no_command(tom: Member) -> None:
     result = done(tom, "/submission/tiny/nobody/autograde")
     assert result["success"] is False
     assert "nobody" in str(result["log"])
+
+
+# The way of an assignment
+
+
+def in_room(hub: Hub, student: str, *command: str) -> str:
+    """Run nbgrader in a student's room, as the extensions of JupyterLab do."""
+    courses = read_courses(hub.state.parent / "operator" / "hub_config" / "courses.toml")
+    folders, home = MachineFolders(hub.state, TINY), home_of(student, hub.state / "homes")
+    settings = hub.state.parent / "operator" / "hub_config" / "jupyter"
+    shared = folders.shared(courses, {"nbgrader-dl101"})
+    room = room_command(home, (settings, *shared.readable), shared.writable, shared.groups)
+    environment = {
+        "HOME": str(home),
+        "USER": student,
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "JUPYTERHUB_USER": student,
+        "JUPYTER_CONFIG_PATH": f"{settings}/student:{settings}/all",
+        "TENSORGRADE_EXCHANGE": str(folders.exchange),
+    }
+    program = [*room, str(Path(sys.executable).parent / "nbgrader"), *command]
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_an_assignment_goes_out_and_comes_back(hub: Hub, tom: Member) -> None:
+    """What staff release on the page students fetch; what they hand in is collected, graded and fed back to them."""
+    for command in ("assign", "release"):
+        assert done(tom, f"/assignment/tiny/{command}")["success"], command
+    in_room(hub, "bob", "fetch_assignment", "tiny", "--course", "dl101")
+    notebook = hub.state / "homes" / "bob" / "dl101" / "tiny" / "tiny.ipynb"
+    notebook.write_text(notebook.read_text().replace("raise NotImplementedError()", "return x + x"))
+    in_room(hub, "bob", "submit", "tiny", "--course", "dl101")
+    shutil.rmtree(course_of(hub) / "submitted")
+    assert done(tom, "/assignment/tiny/collect")["success"]
+    assert done(tom, "/submissions/tiny/autograde")["success"]
+    answers = json.loads(tom.get(f"{PAGE}/formgrader/api/submissions/tiny").text)
+    assert {answer["student"]: answer["score"] for answer in answers if answer["autograded"]}["bob"] == 4
+    for command in ("generate_feedback", "release_feedback"):
+        result = done(tom, f"/assignment/tiny/bob/{command}")
+        assert result["success"], result
+    in_room(hub, "bob", "fetch_feedback", "tiny", "--course", "dl101")
+    [page] = notebook.parent.glob("feedback/*/tiny.html")
+    assert "Every element of the result is twice" in page.read_text()
+    assert done(tom, "/assignment/tiny/unrelease")["success"]
+    assert not (hub.state / "exchange" / "dl101" / "outbound" / "tiny").exists()

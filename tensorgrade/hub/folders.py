@@ -130,8 +130,8 @@ class MachineFolders:
         new.mkdir()
         (new / "nbgrader_config.py").write_text(CONFIG.format(name=course.name), encoding="utf-8")
         if (self.start_from / "nbgrader_config.py").is_file():
-            for name in ("source", "graders"):
-                shutil.copytree(self.start_from / name, new / name, ignore=shutil.ignore_patterns("__pycache__"))
+            for old in filter(Path.is_dir, (self.start_from / name for name in ("source", "graders"))):
+                shutil.copytree(old, new / old.name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("source", "graders", "release", "submitted", "autograded", "feedback", ".tensorgrade"):
             (new / name).mkdir(exist_ok=True)
         Course(new).secret()  # now, so that the course's group may read it
