@@ -223,6 +223,7 @@ def grade_by_hand(tom: Page, hub: Hub, shot: Shot) -> None:
     tom.goto(f"{hub.address}{PAGE}/manage_students/ada/tiny")
     tom.locator("#main-table a").first.click()
     expect(tom.get_by_text("Every element of the result is twice")).to_be_visible()
+    expect(tom.locator("#why-comment")).to_have_attribute("placeholder", re.compile("."))  # its script has come so far
     for field, kind, text in (("#why", "grade", "1.5"), ("#why-comment", "comment", "Short and right.")):
         with tom.expect_response(re.compile(f"/api/{kind}/")) as answer:
             tom.locator(field).press_sequentially(text)
