@@ -45,12 +45,14 @@ def home_of(user: str, homes: Path) -> Path:
     return home
 
 
-def room_command(home: Path, binds: tuple[Path, ...]) -> list[str]:
+def room_command(home: Path, binds: tuple[Path, ...], devices: tuple[Path, ...] = ()) -> list[str]:
     """What stands before a command so that it runs in the room; it inherits the environment.
 
     Args:
         home: the person's; its owner is the uid to run under, if the hub is root.
         binds: more folders to read, such as the settings of the person's role.
+        devices: nodes in /dev of the GPUs that the server has. No other is there, and the room cannot make
+            one: it has no capability (ref: mknod(2)).
 
     Source: bwrap(1), setpriv(1).
     """
@@ -72,7 +74,7 @@ def room_command(home: Path, binds: tuple[Path, ...]) -> list[str]:
         *(word for path in readable for word in ("--ro-bind", str(path), str(path))),
         "--proc", "/proc",
         "--dev", "/dev",
-        *(word for device in _gpu_devices() for word in ("--dev-bind", device, device)),
+        *(word for device in devices for word in ("--dev-bind", str(device), str(device))),
         "--bind", str(home), str(home),
         "--chdir", str(home),
         *drop,
@@ -118,8 +120,3 @@ def _editable() -> list[Path]:
     """Where this package lies, if it is installed from a checkout."""
     package = Path(__file__).parents[1]
     return [] if package.is_relative_to(sys.prefix) else [package]
-
-
-def _gpu_devices() -> list[str]:
-    """What a process needs to reach the GPUs that it is allowed to see."""
-    return sorted(str(path) for path in Path("/dev").glob("nvidia*"))
