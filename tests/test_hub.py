@@ -203,11 +203,11 @@ def test_a_course_has_no_more_gpu_servers_than_it_may(people: dict[str, User]) -
         spawner.refuse_what_is_full()
     assert caught.value.status_code == 503
     assert caught.value.jupyterhub_message == (
-        "Deep learning: all 1 GPU servers of the course are in use. Try later, or take a profile without a GPU."
+        "Deep learning: all GPU servers are in use (there are 1). Try later, or take a profile without a GPU."
     )
     page = spawner._options_form_default()
     assert 'value="gpu" disabled' in page
-    assert "Deep learning: all 1 GPU servers of the course are in use" in page
+    assert "Deep learning: all GPU servers are in use (there are 1)" in page
     people["tom"].orm_spawners[""].server = None  # it has stopped; what was asked for stays written down
     people["tom"].db.commit()
     assert spawner.refuse_what_is_full() == GPU
@@ -219,8 +219,8 @@ def test_a_person_in_two_courses_counts_for_the_free_one(people: dict[str, User]
     for name in ("ada", "cy"):
         assert people[name].spawner.obstacle(GPU) == ""
     has_a_server(people["cy"], "gpu")
-    assert people["ada"].spawner.obstacle(GPU).startswith("Deep learning: all 1")
-    assert people["iris"].spawner.obstacle(GPU).startswith("Deep learning and Language: all 2")
+    assert people["ada"].spawner.obstacle(GPU).startswith("Deep learning: all GPU servers")
+    assert people["iris"].spawner.obstacle(GPU).startswith("Deep learning and Language: all")
 
 
 def test_of_two_who_ask_at_once_the_first_gets_the_seat(people: dict[str, User]) -> None:

@@ -11,8 +11,9 @@ from traitlets.config import Configurable
 
 from tensorgrade.hub.courses import HubCourse
 from tensorgrade.hub.profiles import Profile, allowed_profiles
-from tensorgrade.hub.quota import gpu_courses, gpu_owners, has_seat
+from tensorgrade.hub.quota import over_quota
 
+INSTEAD = " Try later, or take a profile without a GPU."
 FORM = """<fieldset id="profiles"><legend>What do you need?</legend>{rows}</fieldset>"""
 ROW = """<div class="form-check mb-3"><input class="form-check-input" type="radio" name="profile" id="{name}"
 value="{name}"{state}><label class="form-check-label" for="{name}"><strong>{title}</strong> <small>{size}</small><br>
@@ -55,7 +56,7 @@ class ProfileChoice(Configurable):  # type: ignore[misc]  # traitlets'
 
     def obstacle(self, profile: Profile) -> str:
         """Why this user cannot have a server with this profile now; empty if nothing is in the way."""
-        return self._over_quota() if profile.gpus else ""
+        return over_quota(self, self.profiles, self.courses) if profile.gpus else ""
 
     def remark(self, profile: Profile) -> str:
         """What the spawn page adds to the size of a profile that can be had."""
@@ -68,7 +69,7 @@ class ProfileChoice(Configurable):  # type: ignore[misc]  # traitlets'
             Refused: it is not for this user, or there is none now.
         """
         if sentence := self.obstacle(profile := self.profile):
-            raise Refused(503, f"{sentence} Try later, or take a profile without a GPU.")
+            raise Refused(503, sentence + INSTEAD)
         return profile
 
     def options_from_form(self, form: dict[str, list[str]]) -> dict[str, str]:
@@ -88,15 +89,3 @@ class ProfileChoice(Configurable):  # type: ignore[misc]  # traitlets'
 
     def _groups(self) -> list[str]:
         return [group.name for group in self.user.groups]
-
-    def _over_quota(self) -> str:
-        """One sentence if the courses of this user have as many GPU servers as they may."""
-        mine = gpu_courses(self._groups(), self.courses)
-        with_gpu = {profile.name for profile in self.profiles if profile.gpus}
-        others = [
-            [course.name for course in gpu_courses(groups, self.courses)] for groups in gpu_owners(self, with_gpu)
-        ]
-        if has_seat([course.name for course in mine], others, {course.name: course.gpus for course in self.courses}):
-            return ""
-        names = " and ".join(course.title for course in mine)
-        return f"{names}: all {sum(course.gpus for course in mine)} GPU servers of the course are in use."

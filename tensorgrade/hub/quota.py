@@ -8,6 +8,7 @@ from typing import Any
 from jupyterhub import orm
 
 from tensorgrade.hub.courses import HubCourse
+from tensorgrade.hub.profiles import Profile
 
 
 def has_seat(mine: Collection[str], others: Sequence[Collection[str]], seats: Mapping[str, int]) -> bool:
@@ -55,3 +56,14 @@ def gpu_owners(spawner: Any, profiles: Collection[str]) -> list[list[str]]:
     if mine.server is not None and mine.started is not None:  # it is starting: whoever asked first has the seat
         running = [row for row in running if row.started and (row.started, row.id) < (mine.started, mine.id)]
     return [[group.name for group in row.user.groups] for row in running]
+
+
+def over_quota(spawner: Any, profiles: Sequence[Profile], courses: Sequence[HubCourse]) -> str:
+    """Why the user of a spawner can have no GPU server now: one sentence, empty if nothing is in the way."""
+    mine = gpu_courses([group.name for group in spawner.user.groups], courses)
+    owners = gpu_owners(spawner, {profile.name for profile in profiles if profile.gpus})
+    others = [[course.name for course in gpu_courses(groups, courses)] for groups in owners]
+    if has_seat([course.name for course in mine], others, {course.name: course.gpus for course in courses}):
+        return ""
+    seats, names = sum(course.gpus for course in mine), " and ".join(course.title for course in mine)
+    return f"{names}: all GPU servers are in use (there are {seats})."
