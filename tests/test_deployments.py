@@ -56,14 +56,14 @@ reservation = "deadline"
 COURSES = """
 [dl101]
 title = "Deep learning"
-folder = "."
+folder = "courses/dl101"
 instructors = ["iris"]
 students = ["nobody", "backup"]  # accounts of every Linux
 gpus = 1
 
 [ml1]
 title = "Machine learning"
-folder = "ml"
+folder = "courses/ml1"
 instructors = ["ivo"]
 students = ["games"]
 """
@@ -311,7 +311,8 @@ def slurm_spawner(db: Session, folder: Path, monkeypatch: pytest.MonkeyPatch, na
     """The spawner of a hub on a cluster whose `sbatch` keeps the script."""
     from tensorgrade.hub.slurm import SlurmProfileSpawner, configure_slurm
 
-    monkeypatch.setenv(STATE, str(folder))
+    monkeypatch.setenv(STATE, str(folder / "state"))
+    (folder / "state").mkdir()
     monkeypatch.setenv(PORT, "8000")
     c = Config()
     configure_slurm(c, folder)

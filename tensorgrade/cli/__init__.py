@@ -18,6 +18,7 @@ from tensorgrade.cli.calibrate import calibrate
 from tensorgrade.cli.doctor import doctor
 from tensorgrade.cli.feedback import feedback
 from tensorgrade.cli.grade import grade
+from tensorgrade.cli.grading_page import grading_page
 from tensorgrade.cli.hub import hub
 from tensorgrade.cli.interrupts import Interrupts
 from tensorgrade.cli.lint import lint
@@ -87,5 +88,5 @@ def commands() -> None:
     """
 
 
-for _command in (doctor, lint, preview, prove, calibrate, release, grade, feedback, award, hub):
+for _command in (doctor, lint, preview, prove, calibrate, release, grade, feedback, award, hub, grading_page):
     commands.add_command(_command)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from jupyterhub.spawner import LocalProcessSpawner
-from traitlets import Instance, List
+from traitlets import Callable, Instance, List
 from traitlets import Unicode as Text
 
 from tensorgrade.hub.cgroups import end_group, enforcement, entering, limit_server
 from tensorgrade.hub.choice import ProfileChoice
+from tensorgrade.hub.folders import Shared
 from tensorgrade.hub.gpus import Gpu, device_paths, find_gpus
 from tensorgrade.hub.profiles import Profile
 from tensorgrade.hub.room import home_of, room_command
@@ -27,6 +28,10 @@ class ProfileSpawner(ProfileChoice, LocalProcessSpawner):  # type: ignore[misc] 
     homes = Instance(Path, help="The folder of the homes.").tag(config=True)
     program = List(Text(), help="What runs in the room.").tag(config=True)
     readable = List(Instance(Path), help="More folders that servers may read.").tag(config=True)
+
+    shared = Callable(lambda groups: Shared(), help="Gives the folders that members of these groups share.").tag(
+        config=True
+    )
 
     _held: ClassVar[dict[str, str]] = {}  # by GPU, whose server has it
     _group: Path | None = None  # the control group of the server
@@ -69,7 +74,10 @@ class ProfileSpawner(ProfileChoice, LocalProcessSpawner):  # type: ignore[misc] 
         if not all(gpu.nodes for gpu in mine):
             self.log.warning("%s: the GPU's device node is not known, so it can reach all GPUs", self._log_name)
         home = home_of(self.user.name, self.homes)
-        self.cmd = [*room_command(home, tuple(self.readable), device_paths(mine)), *self.program]
+        shared = self.shared(set(self._groups()))
+        shared.link_from(home)
+        binds = (*self.readable, *shared.readable)
+        self.cmd = [*room_command(home, binds, shared.writable, shared.groups, device_paths(mine)), *self.program]
         self.cpu_limit, self.mem_limit = profile.cores, f"{profile.memory_gib:g}G"
         self._group = self._limited(profile)
 
