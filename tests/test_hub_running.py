@@ -9,13 +9,17 @@ import signal
 import socket
 import tempfile
 import time
+import urllib.error
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.running_hub import SECONDS, Hub, children_of, chromium, free_ports, signed_in, start
+from tensorgrade.hub import read_profiles
+from tensorgrade.hub.culler import HubClient, cull
+from tests.running_hub import ROOT, SECONDS, Hub, children_of, chromium, free_ports, signed_in, start
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +128,35 @@ def test_the_hub_survives_a_kill(hub: Hub, ada: Page) -> None:
     assert re.search(r'"server": ?"/user/ada/"', text)
     ada.goto(f"{hub.address}/user/ada/lab")
     expect(ada.locator(".jp-Launcher")).to_be_visible()
+
+
+def test_servers_are_stopped_when_their_time_is_up(hub: Hub, ada: Page) -> None:
+    """With no more than the token that the hub gives it, the culler stops what is too old, and nothing before."""
+    environment = environment_of(hub, "tensorgrade.hub.culler")
+    client = HubClient(environment["JUPYTERHUB_API_URL"], environment["JUPYTERHUB_API_TOKEN"])
+    profiles = {profile.name: profile for profile in read_profiles(ROOT / "hub_config" / "profiles.toml")}
+    [server] = client.servers()
+    assert (server.user, server.profile) == ("ada", "cpu")
+    cull(client, profiles, profiles["cpu"], server.started + timedelta(minutes=59))
+    assert [one.user for one in client.servers()] == ["ada"]
+    cull(client, profiles, profiles["cpu"], server.started + timedelta(hours=12))
+    deadline = time.monotonic() + SECONDS
+    while list(client.servers()):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        client._ask("POST", f"{client.api}/users/ada/server")
+    refused.value.close()
+    assert refused.value.code in (403, 404)
+
+
+def environment_of(hub: Hub, program: str) -> dict[str, str]:
+    """The environment of a program that the hub has started."""
+    for pid in children_of(hub.process.pid):
+        if program in Path(f"/proc/{pid}/cmdline").read_text():
+            rows = Path(f"/proc/{pid}/environ").read_text().split("\0")
+            return dict(row.split("=", 1) for row in rows if row)
+    raise AssertionError(f"no {program}")
 
 
 @pytest.mark.proof

