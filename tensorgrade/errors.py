@@ -10,6 +10,7 @@
     │   ├── GraderError       a grader cannot be run as it is written
     │   ├── GradebookError    nbgrader could not store a result
     │   ├── StorageError      a disk or a database cannot be written: nobody's result can be stored
+    │   ├── LmsError          the learning management system refuses, or cannot be reached
     │   └── CourseBusy        another process grades in this course
     ├── NotebookError         a notebook cannot be read: data about a student, not a fault of ours
     ├── StudentError          the student's code raised
@@ -76,6 +77,19 @@ class StorageError(PlatformError):
         reason = error.strerror or str(error)
         remedy = REMEDIES.get(error.errno or 0, "Mend that")
         return cls(f"{place}{reason}. {remedy}, then run this again; what was recorded stays.")
+
+
+class LmsError(PlatformError):
+    """The learning management system refuses, or cannot be reached.
+
+    Args:
+        message: the request, and what the answer was.
+        status: the answer's HTTP status; 0 without an answer.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class CourseBusy(PlatformError):

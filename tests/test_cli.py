@@ -375,7 +375,21 @@ def test_doctor_tries_each_boundary(course: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "doctor", "lint", "preview", "prove", "calibrate", "release", "grade", "feedback", "award"]
+    "command",
+    [
+        "",
+        "doctor",
+        "lint",
+        "preview",
+        "prove",
+        "calibrate",
+        "release",
+        "grade",
+        "feedback",
+        "award",
+        "passback",
+        "export",
+    ],
 )
 def test_help_has_examples(course: Path, command: str) -> None:
     """Every command explains itself."""

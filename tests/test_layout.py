@@ -19,6 +19,7 @@ PACKAGE = ROOT / "tensorgrade"
 LEVELS = (
     {"cli"},
     {"authoring", "hub"},
+    {"lms"},
     {"gradebook", "public"},
     {"reports", "fleet"},
     {"grading"},

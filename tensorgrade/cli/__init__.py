@@ -16,15 +16,18 @@ from tensorgrade import __version__
 from tensorgrade.cli.award import award
 from tensorgrade.cli.calibrate import calibrate
 from tensorgrade.cli.doctor import doctor
+from tensorgrade.cli.export import export
 from tensorgrade.cli.feedback import feedback
 from tensorgrade.cli.grade import grade
 from tensorgrade.cli.grading_page import grading_page
 from tensorgrade.cli.hub import hub
 from tensorgrade.cli.interrupts import Interrupts
 from tensorgrade.cli.lint import lint
+from tensorgrade.cli.passback import passback
 from tensorgrade.cli.preview import preview
 from tensorgrade.cli.prove import prove
 from tensorgrade.cli.release import release
+from tensorgrade.cli.roster import roster
 from tensorgrade.cli.words import complain
 from tensorgrade.errors import StorageError, TensorgradeError, UsageError
 
@@ -85,8 +88,26 @@ def commands() -> None:
       tensorgrade grade attention       grade what was collected
       tensorgrade feedback attention    write the students' feedback
       tensorgrade hub                   start a JupyterHub on this machine
+      tensorgrade roster import FILE    bring the students of the LMS's list
+      tensorgrade passback attention    send grades to the LMS
+      tensorgrade export --to csv       write grades to a file
     """
 
 
-for _command in (doctor, lint, preview, prove, calibrate, release, grade, feedback, award, hub, grading_page):
+for _command in (
+    doctor,
+    lint,
+    preview,
+    prove,
+    calibrate,
+    release,
+    grade,
+    feedback,
+    award,
+    hub,
+    grading_page,
+    roster,
+    passback,
+    export,
+):
     commands.add_command(_command)

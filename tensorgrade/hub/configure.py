@@ -17,6 +17,7 @@ from tensorgrade.hub.profiles import read_profiles
 from tensorgrade.hub.room import room_command
 from tensorgrade.hub.sign_in import CourseAuthenticator
 from tensorgrade.hub.spawner import ProfileSpawner
+from tensorgrade.hub.ways_in import configure_way_in
 
 PROGRAMS = Path(sys.executable).parent
 STATE = "TENSORGRADE_HUB_STATE"
@@ -42,6 +43,7 @@ def configure_machine(c: Any, folder: Path) -> None:
         folders.prepare(course)
     _network(c, state, port)
     _people(c, state, courses)
+    configure_way_in(c, folder / "sign_in.toml", state, courses)
     _servers(c, folder, folders, courses)
     c.JupyterHub.services = [
         culler_service(sys.executable, folder / "profiles.toml"),

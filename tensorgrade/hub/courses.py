@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tensorgrade.errors import UsageError
 from tensorgrade.hub.tables import read_tables
+from tensorgrade.lms.people import USER, read_people
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")  # part of addresses, groups and account names
-USER = re.compile(r"[a-z0-9][a-z0-9_.@+-]{0,63}")  # what a URL and a folder can hold, in JupyterHub's lower case
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,28 @@ class HubCourse:
 
 
 def read_courses(path: Path) -> tuple[HubCourse, ...]:
-    """Read ``courses.toml``.
+    """Read ``courses.toml``, and the students of each course from ``roster/<course>.csv`` beside it.
 
     Raises:
         UsageError: with the file, the course and the key that is wrong.
     """
-    courses = read_tables(path, HubCourse)
+    courses = tuple(
+        _with_roster(course, roster_of(path.parent, course.name)) for course in read_tables(path, HubCourse)
+    )
     seen: dict[str, str] = {}
     for course in courses:
         if course.lms_context and course.lms_context in seen:
             raise UsageError(f"{path}: [{course.name}]: lms_context is that of {seen[course.lms_context]} too")
         seen[course.lms_context] = course.name
     return courses
+
+
+def roster_of(folder: Path, course: str) -> Path:
+    """The file of a course's students that `tensorgrade roster` writes."""
+    return folder / "roster" / f"{course}.csv"
+
+
+def _with_roster(course: HubCourse, file: Path) -> HubCourse:
+    """The course with the students of the file too; staff stay staff."""
+    students = (*course.students, *(person.user for person in read_people(file) if person.user not in course.staff))
+    return replace(course, students=tuple(dict.fromkeys(students)))
