@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -102,35 +103,45 @@ def platform() -> Iterator[Platform]:
         yield served
 
 
-@pytest.fixture(scope="module")
-def hub(platform: Platform) -> Iterator[Hub]:
-    """One hub for all tests here."""
+@contextlib.contextmanager
+def running(port: int, files: dict[str, str]) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A hub with these files in the place of those in hub_config; gives its folder and the first passwords."""
     folder = Path(tempfile.mkdtemp(prefix="lti-", dir="/tmp"))
     folder.chmod(0o711)
-    config, port = folder / "config", free_ports()
+    config, state, said = folder / "config", folder / "state", folder / "said.txt"
     shutil.copytree(ROOT / "hub_config", config)
-    appointed = user_of(platform.issuer, "mo-1")
-    (config / "courses.toml").write_text(COURSES.replace("{appointed}", appointed))
-    (config / "sign_in.toml").write_text(
-        SIGN_IN.format(issuer=platform.issuer, outside=platform.issuer.replace("127.0.0.1", "localhost"))
-    )
-    state = folder / "state"
+    for name, text in files.items():
+        (config / name).write_text(text)
+        (config / name).chmod(0o600)
     state.mkdir(mode=0o711)
-    address = f"http://127.0.0.1:{port}"
-    platform.redirect_uris = {f"{address}/hub/lti13/oauth_callback"}
-    said = folder / "said.txt"
     command = [sys.executable, "-m", "tensorgrade", "hub", str(config), "--state", str(state), "--port", str(port)]
     with said.open("w") as file:
         process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
-    while "Ctrl-C" not in said.read_text():
-        assert process.poll() is None, said.read_text() + (state / "hub.log").read_text()[-3000:]
-        time.sleep(0.2)
-    time.sleep(LEEWAY)  # a launch from before the start is refused
-    passwords = dict(line.split() for line in said.read_text().splitlines() if line.startswith("  "))
-    yield Hub(platform, state, address, passwords)
-    process.send_signal(signal.SIGINT)
-    process.wait(SECONDS)
-    shutil.rmtree(folder)
+    try:
+        while "Ctrl-C" not in said.read_text():
+            assert process.poll() is None, said.read_text() + (state / "hub.log").read_text()[-3000:]
+            time.sleep(0.2)
+        yield folder, dict(line.split() for line in said.read_text().splitlines() if line.startswith("  "))
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(SECONDS)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def hub(platform: Platform) -> Iterator[Hub]:
+    """One hub for all tests here."""
+    port = free_ports()
+    address = f"http://127.0.0.1:{port}"
+    platform.redirect_uris = {f"{address}/hub/lti13/oauth_callback"}
+    outside = platform.issuer.replace("127.0.0.1", "localhost")
+    files = {
+        "courses.toml": COURSES.replace("{appointed}", user_of(platform.issuer, "mo-1")),
+        "sign_in.toml": SIGN_IN.format(issuer=platform.issuer, outside=outside),
+    }
+    with running(port, files) as (folder, passwords):
+        time.sleep(LEEWAY)  # a launch from before the start is refused
+        yield Hub(platform, folder / "state", address, passwords)
 
 
 @pytest.fixture
@@ -458,6 +469,7 @@ def configured(folder: Path, text: str) -> Config:
 
 def test_lti_leaves_the_groups_to_the_launch(tmp_path: Path) -> None:
     """JupyterHub refuses groups of two sources; and nobody from the LMS gets a password."""
+    assert configured(tmp_path, "[passwords]").Authenticator.allow_existing_users is False
     settings = configured(tmp_path, LTI)
     assert settings.Authenticator.manage_groups is True
     assert not settings.JupyterHub.load_groups
