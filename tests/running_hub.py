@@ -33,6 +33,7 @@ folder = "courses/dl101"
 instructors = ["iris"]
 tas = ["tom"]
 students = ["ada", "bob"]
+gpus = 1
 
 [ml1]
 title = "Machine learning"

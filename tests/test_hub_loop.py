@@ -229,6 +229,8 @@ def grade_by_hand(tom: Page, hub: Hub, shot: Shot) -> None:
             tom.locator(field).press_sequentially(text)
             tom.keyboard.press("Tab")
         assert answer.value.ok
+    tom.locator("#why-comment").scroll_into_view_if_needed()
+    expect(tom.locator(".save-icon:visible")).to_have_count(0)  # the page has come to rest
     shot(tom, "graded-by-hand")
     tom.goto(f"{hub.address}{PAGE}/manage_submissions/tiny")
     expect(row_of(tom, "ada").locator(".score")).to_have_text("5.5 / 6")
@@ -241,5 +243,8 @@ def student_reads(ada: Page, hub: Hub, shot: Shot) -> None:
     expect(listing.get_by_text("view feedback").first).to_be_visible()
     shot(ada, "feedback-fetched")
     listing.get_by_text("view feedback").first.click()
-    ada.wait_for_timeout(4000)
+    ada.locator(".jp-DirListing-item").get_by_text("tiny.html").dblclick()
+    page = ada.frame_locator(".jp-HTMLViewer iframe")
+    expect(page.get_by_text("Every element of the result is twice")).to_be_visible()
+    expect(page.get_by_text("Short and right.")).to_be_visible()
     shot(ada, "feedback")
