@@ -5,7 +5,7 @@ READY := .venv/.ready
 
 PROXY := .venv/share/proxy/node_modules/.package-lock.json
 
-.PHONY: help demo test proof hub lint format release doctor sandbox browser clean
+.PHONY: help demo test proof hub lint format release doctor sandbox browser kernel clean
 .DEFAULT_GOAL := help
 
 help:          ## show this list
@@ -17,7 +17,7 @@ demo: $(READY) sandbox  ## release, collect, grade and give feedback on ten samp
 test: lint sandbox browser $(PROXY)  ## format, rules, types and the suite, in less than fifteen minutes
 	$(PY) -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder -m "not proof"
 
-proof: $(READY) sandbox browser $(PROXY)  ## the long tests: every mutant with training, many secrets, repeated kills
+proof: $(READY) sandbox browser kernel $(PROXY)  ## the long tests: every mutant with training, many secrets, repeated kills
 	$(PY) -m pytest --numprocesses 2 --dist worksteal -m proof
 
 hub: $(READY) $(PROXY) sandbox  ## start a JupyterHub on this machine, as hub_config/ says
@@ -63,6 +63,13 @@ browser:       ## install Chromium, or say how
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
 	else \
 		echo "chromium is missing. Install it: sudo apt-get install chromium" >&2; exit 1; \
+	fi
+
+kernel:        ## install user-mode Linux, a kernel to try limits on, or say how
+	@command -v linux.uml >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq user-mode-linux >/dev/null; \
+	else \
+		echo "user-mode-linux is missing. Install it: sudo apt-get install user-mode-linux" >&2; exit 1; \
 	fi
 
 clean:         ## remove what was made here: the environment and caches, no course data

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from batchspawner import SlurmSpawner
+from jupyterhub import orm
 from jupyterhub.scopes import scope_definitions
-from kubespawner import KubeSpawner
-from kubespawner.objects import make_pod
+from jupyterhub.user import User
+from tornado.web import HTTPError
+from traitlets.config import Config
 
 from tensorgrade.errors import UsageError
 from tensorgrade.hub import (
@@ -19,13 +24,16 @@ from tensorgrade.hub import (
     Profile,
     allowed_profiles,
     groups_of,
-    kubernetes_profile,
     read_courses,
     read_profiles,
     roles_of,
-    slurm_settings,
 )
+from tensorgrade.hub.cgroups import limit_server, prepare_groups
+from tensorgrade.hub.culler import Server, reason_to_stop
+from tensorgrade.hub.gpus import Gpu, device_paths, parse_gpus
+from tensorgrade.hub.quota import has_seat
 from tensorgrade.hub.room import home_of, room_command
+from tensorgrade.hub.spawner import ProfileSpawner
 
 ROOT = Path(__file__).parents[1]
 CPU = Profile("cpu", "CPU", "For notebooks.", 2, 4, "course-cpu")
@@ -126,59 +134,259 @@ def test_a_gpu_is_for_members_of_courses_with_gpus(groups: list[str], names: lis
     assert [profile.name for profile in allowed_profiles((CPU, GPU), (WITH_GPU, WITHOUT), groups)] == names
 
 
-# What a profile becomes
+# The quota
 
 
-def test_kubernetes_pod_has_the_limits() -> None:
-    """The real KubeSpawner's pod has the limits, a deadline, shared memory, and the GPU with its toleration."""
-    entries = [kubernetes_profile(CPU, "registry.example/", default=True), kubernetes_profile(GPU, "registry.example/")]
-    assert [entry["default"] for entry in entries] == [True, False]
-    override = entries[1]["kubespawner_override"]
-    assert all(name in KubeSpawner.class_trait_names() for name in override)
-    pod = make_pod(
-        name="one", cmd=["jupyterhub-singleuser"], port=8888, image=override["image"], image_pull_policy="Always",
-        cpu_limit=override["cpu_limit"], mem_limit="16G", extra_resource_limits=override["extra_resource_limits"],
-        tolerations=override["tolerations"], node_selector=override["node_selector"],
-        volumes=list(override["volumes"].values()), volume_mounts=list(override["volume_mounts"].values()),
-        extra_pod_config=override["extra_pod_config"],
-    )  # fmt: skip
-    container = pod.spec.containers[0]
-    assert container.resources.limits == {"cpu": 4, "memory": "16G", "nvidia.com/gpu": "1"}
-    assert container.volume_mounts[0].mount_path == "/dev/shm"
-    assert pod.spec.volumes[0].empty_dir == {"medium": "Memory", "sizeLimit": "4Gi"}
-    assert pod.spec.active_deadline_seconds == 7200
-    assert pod.spec.tolerations[0].key == "nvidia.com/gpu"
-    assert "tolerations" not in entries[0]["kubespawner_override"]
+@pytest.mark.parametrize(
+    ("mine", "others", "fits"),
+    [
+        pytest.param(["a"], [], True, id="first"),
+        pytest.param(["a"], [["a"]], False, id="full"),
+        pytest.param(["b"], [["b"]], True, id="b has two"),
+        pytest.param(["a"], [["a", "b"]], True, id="the other counts for b"),
+        pytest.param(["a", "b"], [["a"], ["b"]], True, id="counts for the free one"),
+        pytest.param(["a"], [["a", "b"], ["b"], ["b"]], False, id="both full"),
+        pytest.param(["b"], [["a"], ["a"], ["b"]], True, id="too many of a are not b's fault"),
+        pytest.param([], [], False, id="no course"),
+        pytest.param(["a"], [[]], True, id="somebody has left the course"),
+    ],
+)
+def test_everybody_counts_for_one_course(mine: list[str], others: list[list[str]], fits: bool) -> None:
+    """Course a may have one GPU server, course b two; who is in both takes no seat that another needs."""
+    assert has_seat(mine, others, {"a": 1, "b": 2}) is fits
 
 
-def test_slurm_script_asks_for_the_limits() -> None:
-    """The script that the real batchspawner renders asks Slurm for cores, memory, time, partition and the GPU."""
-    spawner = SlurmSpawner(_mock=True) if "_mock" in SlurmSpawner.class_trait_names() else SlurmSpawner()
-    values = {"username": "ada", "cmd": "jupyterhub-singleuser", **_without_prefix(slurm_settings(GPU))}
-    script = spawner.batch_script
-    from jinja2 import Template
+NEXT = HubCourse("nlp", "Language", ".", ("iris",), (), ("bob", "cy"), gpus=1)
+GPUS = [Gpu("GPU-1", "A100", ("nvidia0",)), Gpu("GPU-2", "A100", ("nvidia1",)), Gpu("GPU-3", "A100", ("nvidia2",))]
 
-    names = (
-        "homedir",
-        "keepvars",
-        "prologue",
-        "srun",
-        "epilogue",
-        "options",
-        "reservation",
-        "qos",
-        "account",
-        "exports",
+
+@pytest.fixture
+def people() -> Iterator[dict[str, User]]:
+    """The members of two courses, in a database of the hub's own kind."""
+    open_session = orm.new_session_factory("sqlite:///:memory:")
+    db = open_session()
+    settings = Config()
+    settings.ProfileSpawner.profiles = [CPU, GPU]
+    settings.ProfileSpawner.courses = [WITH_GPU, NEXT]
+    settings.ProfileSpawner.gpus = GPUS
+    users: dict[str, User] = {}
+    for group, members in groups_of((WITH_GPU, NEXT)).items():
+        row = orm.Group(name=group)
+        db.add(row)
+        for name in members["users"]:
+            if name not in users:
+                db.add(account := orm.User(name=name))
+                db.commit()
+                users[name] = User(account, {"spawner_class": ProfileSpawner, "config": settings})
+            row.users.append(users[name].orm_user)
+    db.commit()
+    yield users
+    db.close()
+
+
+def has_a_server(user: User, profile: str) -> None:
+    """What the hub writes down when a server of this user has been started."""
+    user.orm_spawners[""].server = orm.Server()
+    user.orm_spawners[""].user_options = {"profile": profile}
+    user.orm_spawners[""].started = datetime(2026, 1, 1)
+    user.db.commit()
+
+
+def test_a_course_has_no_more_gpu_servers_than_it_may(people: dict[str, User]) -> None:
+    """The second member of a course with one GPU is refused with a sentence, although the machine has more."""
+    spawner = people["ada"].spawner
+    spawner.user_options = {"profile": "gpu"}
+    has_a_server(people["tom"], "cpu")
+    assert spawner.refuse_what_is_full() == GPU
+    has_a_server(people["tom"], "gpu")
+    with pytest.raises(HTTPError) as caught:
+        spawner.refuse_what_is_full()
+    assert caught.value.status_code == 503
+    assert caught.value.jupyterhub_message == (
+        "Deep learning: all GPU servers are in use (there are 1). Try later, or take a profile without a GPU."
     )
-    text = Template(script).render({**dict.fromkeys(names, ""), **values})
-    for line in ("--partition=a100", "--time=2:00:00", "--mem=16384M", "--gres=gpu:1", "--cpus-per-task=4"):
-        assert f"#SBATCH {line}" in text, text
-    assert "gres" not in slurm_settings(CPU)
+    page = spawner._options_form_default()
+    assert 'value="gpu" disabled' in page
+    assert "Deep learning: all GPU servers are in use (there are 1)" in page
+    people["tom"].orm_spawners[""].server = None  # it has stopped; what was asked for stays written down
+    people["tom"].db.commit()
+    assert spawner.refuse_what_is_full() == GPU
 
 
-def _without_prefix(settings: dict[str, str]) -> dict[str, str]:
-    """What the template calls them."""
-    return {name.removeprefix("req_"): value for name, value in settings.items()}
+def test_a_person_in_two_courses_counts_for_the_free_one(people: dict[str, User]) -> None:
+    """Bob is in both courses: his server leaves a seat to either, a third person finds none."""
+    has_a_server(people["bob"], "gpu")
+    for name in ("ada", "cy"):
+        assert people[name].spawner.obstacle(GPU) == ""
+    has_a_server(people["cy"], "gpu")
+    assert people["ada"].spawner.obstacle(GPU).startswith("Deep learning: all GPU servers")
+    assert people["iris"].spawner.obstacle(GPU).startswith("Deep learning and Language: all")
+
+
+def test_of_two_who_ask_at_once_the_first_gets_the_seat(people: dict[str, User]) -> None:
+    """Who asked earlier is not refused because of somebody who asked later."""
+    has_a_server(people["ada"], "gpu")
+    has_a_server(people["tom"], "gpu")
+    people["tom"].orm_spawners[""].started = datetime(2026, 1, 2)
+    assert people["ada"].spawner.obstacle(GPU) == ""
+    assert people["tom"].spawner.obstacle(GPU) != ""
+
+
+def test_the_page_counts_gpus_that_are_free(people: dict[str, User]) -> None:
+    """Before the click the page says how many GPUs are left, and a held one is not offered again."""
+    spawner = people["ada"].spawner
+    assert "3 of 3 GPUs free" in spawner._options_form_default()
+    people["tom"].spawner.load_state({"pid": 0, "gpus": ["GPU-2"]})
+    assert "2 of 3 GPUs free" in spawner._options_form_default()
+    people["bob"].spawner.load_state({"pid": 0, "gpus": ["GPU-1", "GPU-3"]})
+    assert spawner.obstacle(GPU) == "All 3 GPUs of this machine are in use."
+    for name in ("tom", "bob"):
+        people[name].spawner.clear_state()
+    assert "3 of 3 GPUs free" in spawner._options_form_default()
+    spawner.gpus = []
+    assert "No GPU on this machine." in spawner._options_form_default()
+
+
+# GPUs
+
+
+TABLE = """GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77)
+  MIG 1g.5gb     Device  0: (UUID: MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f)
+  MIG 1g.5gb     Device  1: (UUID: MIG-GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77/5/0)
+GPU 1: Tesla T4 (UUID: GPU-e55a4a57-bdef-3ad4-5f02-07a4d9b3d6c1)
+"""
+DETAILS = """<?xml version="1.0" ?>
+<!DOCTYPE nvidia_smi_log SYSTEM "nvsmi_device_v12.dtd">
+<nvidia_smi_log><attached_gpus>2</attached_gpus>
+<gpu id="00000000:07:00.0"><uuid>GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77</uuid><minor_number>3</minor_number>
+<mig_mode><current_mig>Enabled</current_mig></mig_mode><mig_devices>
+<mig_device><index>0</index><gpu_instance_id>1</gpu_instance_id><compute_instance_id>0</compute_instance_id></mig_device>
+<mig_device><index>1</index><gpu_instance_id>5</gpu_instance_id><compute_instance_id>0</compute_instance_id></mig_device>
+</mig_devices></gpu>
+<gpu id="00000000:0F:00.0"><mig_devices>None</mig_devices><uuid>GPU-e55a4a57-bdef-3ad4-5f02-07a4d9b3d6c1</uuid>
+<minor_number>1</minor_number></gpu></nvidia_smi_log>"""
+MINORS = "config 1\nmonitor 2\ngpu3/gi1/access 12\ngpu3/gi1/ci0/access 13\ngpu3/gi5/access 48\ngpu3/gi5/ci0/access 49\n"
+
+
+def test_gpus_and_slices_are_found() -> None:
+    """Of what NVIDIA's driver prints come the GPUs, the slices instead of a sliced GPU, and the nodes of each."""
+    first, second, third = parse_gpus(TABLE, DETAILS, MINORS)
+    assert first.uuid == "MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f"
+    assert first.nodes == ("nvidia3", "nvidia-caps/nvidia-cap12", "nvidia-caps/nvidia-cap13")
+    assert second.uuid == "MIG-GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77/5/0"  # as drivers before R470 call it
+    assert second.nodes == ("nvidia3", "nvidia-caps/nvidia-cap48", "nvidia-caps/nvidia-cap49")
+    assert third == Gpu("GPU-e55a4a57-bdef-3ad4-5f02-07a4d9b3d6c1", "Tesla T4", ("nvidia1",))
+
+
+def test_a_slice_without_a_known_node_has_none() -> None:
+    """Where the driver does not tell a node, no other is taken for it; a machine without a driver has no GPU."""
+    assert [gpu.nodes for gpu in parse_gpus(TABLE, DETAILS, "")] == [(), (), ("nvidia1",)]
+    assert parse_gpus("No devices found.\n", "<nvidia_smi_log></nvidia_smi_log>", "") == ()
+
+
+def test_a_room_has_the_nodes_of_its_gpus_only(tmp_path: Path) -> None:
+    """Of all nodes those of the GPU that was handed out and the driver's own; all where they cannot be told."""
+    (tmp_path / "nvidia-caps").mkdir()
+    for name in (
+        "nvidia0",
+        "nvidia1",
+        "nvidiactl",
+        "nvidia-uvm",
+        "nvidia-caps/nvidia-cap12",
+        "nvidia-caps/nvidia-cap1",
+    ):
+        (tmp_path / name).touch()
+    assert device_paths((), tmp_path) == ()
+    one = device_paths((Gpu("GPU-1", "T4", ("nvidia1",)),), tmp_path)
+    assert [path.name for path in one] == ["nvidiactl", "nvidia-uvm", "nvidia1"]
+    unknown = device_paths((Gpu("GPU-1", "T4", ()),), tmp_path)
+    assert {"nvidia0", "nvidia1"} <= {path.name for path in unknown}
+
+
+def test_a_node_that_was_handed_out_is_in_the_room(homes: Path) -> None:
+    """The room has the nodes that it was given, and no other device of the machine."""
+    given = Path("/dev/fuse") if Path("/dev/fuse").exists() else Path("/dev/kmsg")
+    home = home_of("ada", homes)
+    code = "import os; print(sorted(os.listdir('/dev')))"
+    found = []
+    for devices in ((), (given,)):
+        command = [*room_command(home, (), devices), sys.executable, "-c", code]
+        found.append(subprocess.run(command, env={}, capture_output=True, text=True, check=True).stdout)
+    assert given.name not in found[0]
+    assert given.name in found[1]
+    assert "nvidia" not in found[1]
+
+
+# Cores and memory
+
+
+def test_a_group_has_the_limits_of_the_profile(tmp_path: Path) -> None:
+    """Cores, memory and the number of processes are written as the kernel's manual has them."""
+    (tmp_path / "server-ada").mkdir()
+    (tmp_path / "server-ada" / "memory.swap.max").touch()
+    group = limit_server(tmp_path, "ada", GPU)
+    written = {file.name: file.read_text() for file in group.iterdir()}
+    assert written == {
+        "cpu.max": "400000 100000",
+        "memory.max": "17179869184",
+        "memory.swap.max": "0",
+        "pids.max": "2048",
+    }
+
+
+def test_a_machine_that_cannot_hold_servers_says_so(tmp_path: Path) -> None:
+    """Without version 2 of the control groups, or without the controllers, the reason is a sentence."""
+    assert prepare_groups(tmp_path, "0::/\n").reason == f"{tmp_path} is not version 2 of the control groups"
+    (tmp_path / "cgroup.controllers").write_text("")
+    (tmp_path / "cgroup.subtree_control").mkdir()  # takes no controller
+    refused = prepare_groups(tmp_path, "0::/\n")
+    assert refused.folder is None
+    assert "no groups with +cpu +memory +pids there" in refused.reason
+
+
+@pytest.mark.proof
+def test_the_kernel_holds_a_server_to_its_limits() -> None:
+    """On a real kernel a server beyond its memory is killed, one more process is refused, and nothing is left."""
+    kernel = shutil.which("linux.uml")
+    if kernel is None:
+        pytest.skip("no user-mode Linux here. On Debian: apt-get install user-mode-linux")
+    options = ["mem=1500M", "rootfstype=hostfs", "root=/dev/root", "rootflags=/", "ro", "con=null", "con0=fd:0,fd:1"]
+    program = [f"init={sys.executable}", "quiet", "--", "-B", str(ROOT / "tests" / "limits_probe.py")]
+    command = [kernel, *options, *program]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300)
+    said = next((line for line in done.stdout.splitlines() if line.startswith("PROBE ")), None)
+    assert said is not None, done.stdout
+    found = json.loads(said.removeprefix("PROBE "))
+    assert found["hub"] == "0::/unit/hub"  # out of the way of the servers' groups
+    assert found["greedy"] == ["-9", "0::/unit/tensorgrade-servers/server-ada", "60 MiB", ""]
+    assert found["cores"] == ["100000", "100000"]
+    assert found["forked"] == 29
+    assert found["left"] is False
+
+
+# How long
+
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("profile", "started", "active", "reason"),
+    [
+        pytest.param(CPU, 600, 59, "", id="used"),
+        pytest.param(CPU, 600, 60, "was idle for 60 minutes", id="idle"),
+        pytest.param(CPU, 60, None, "was idle for 60 minutes", id="never used"),
+        pytest.param(CPU, 59, 600, "", id="activity of an earlier server"),
+        pytest.param(CPU, 720, 0, "ran for 12 hours", id="too long, though used"),
+        pytest.param(GPU, 119, 1, "", id="gpu used"),
+        pytest.param(GPU, 120, 1, "ran for 2 hours", id="gpu too long"),
+    ],
+)
+def test_each_profile_has_its_own_time(profile: Profile, started: int, active: int | None, reason: str) -> None:
+    """A server goes when it is idle or old by the limits of its own profile; minutes ago."""
+    last = None if active is None else NOW - timedelta(minutes=active)
+    server = Server("ada", profile.name, NOW - timedelta(minutes=started), last)
+    assert reason_to_stop(server, profile, NOW) == reason
 
 
 # The room
@@ -186,11 +394,8 @@ def _without_prefix(settings: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 def homes(tmp_path: Path) -> Path:
-    """A folder of homes that accounts can pass through."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.owner() == Path.home().owner() and folder.is_relative_to("/tmp/pytest-of-root"):
-            folder.chmod(0o711)
-    (tmp_path / "homes").mkdir(mode=0o711)
+    """A folder of homes that only the hub opens."""
+    (tmp_path / "homes").mkdir(mode=0o700)
     return tmp_path / "homes"
 
 

@@ -44,14 +44,14 @@ ROOT = Path(__file__).parents[1]
 COURSES = """
 [dl101]
 title = "Deep learning"
-folder = "."
+folder = "courses/dl101"
 instructors = ["iris"]
 tas = ["tom", "{appointed}"]
 lms_context = "context-42"
 
 [ml1]
 title = "Machine learning"
-folder = "."
+folder = "courses/ml1"
 instructors = ["ivo"]
 lms_context = "context-7"
 """

@@ -7,71 +7,26 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
+import urllib.error
 from collections.abc import Iterator
-from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.test_browser import ARGUMENTS
-
-ROOT = Path(__file__).parents[1]
-SECONDS = 120
-
-
-@dataclass
-class Hub:
-    """A hub that runs."""
-
-    process: subprocess.Popen[bytes]
-    state: Path
-    port: int
-    passwords: dict[str, str]
-
-    @property
-    def address(self) -> str:
-        """Where people sign in."""
-        return f"http://127.0.0.1:{self.port}"
-
-
-def free_ports() -> int:
-    """The first of three neighbouring ports that nobody uses."""
-    for port in range(20_000 + os.getpid() % 20_000, 60_000, 3):
-        with socket.socket() as first, socket.socket() as second, socket.socket() as third:
-            try:
-                for number, probe in enumerate((first, second, third)):
-                    probe.bind(("127.0.0.1", port + number))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no free ports")
-
-
-def start(state: Path, port: int) -> Hub:
-    """Start the command and read what it prints until the hub is there."""
-    command = [sys.executable, "-m", "tensorgrade", "hub", "--state", str(state), "--port", str(port)]
-    state.mkdir(mode=0o711, exist_ok=True)
-    said = state / "said.txt"
-    with said.open("w") as file:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
-    while "Ctrl-C" not in (text := said.read_text()):
-        assert process.poll() is None, text
-        time.sleep(0.2)
-    lines = text.splitlines()
-    passwords = dict(line.split() for line in lines if line.startswith("  "))
-    return Hub(process, state, port, passwords)
+from tensorgrade.hub import read_profiles
+from tensorgrade.hub.culler import HubClient, cull
+from tests.running_hub import ROOT, SECONDS, Hub, children_of, chromium, free_ports, signed_in, start
 
 
 @pytest.fixture(scope="module")
 def state() -> Iterator[Path]:
-    """A folder that people's accounts can pass through."""
+    """A folder that only the hub opens."""
     folder = Path(tempfile.mkdtemp(prefix="hub-", dir="/tmp"))
-    yield folder
+    yield folder / "state"
     shutil.rmtree(folder)
 
 
@@ -80,34 +35,14 @@ def hub(state: Path) -> Iterator[Hub]:
     """The hub, started once; tests may start it again."""
     started = start(state, free_ports())
     yield started
-    started.process.send_signal(signal.SIGINT)
-    started.process.wait(SECONDS)
+    started.stop()
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium here. On Debian and Ubuntu: apt-get install chromium")
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+    with chromium() as opened:
         yield opened
-        opened.close()
-
-
-def signed_in(browser: Browser, hub: Hub, user: str) -> Page:
-    """A window of this person's own."""
-    page = browser.new_context(viewport={"width": 1200, "height": 800}).new_page()
-    page.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    page.goto(f"{hub.address}/hub/login")
-    page.fill("input[name=username]", user)
-    page.fill("input[name=password]", hub.passwords[user])
-    page.click("#login_submit")
-    expect(page.get_by_text("Logout")).to_be_visible()
-    page.goto(f"{hub.address}/hub/home")
-    return page
 
 
 @pytest.fixture(scope="module")
@@ -181,9 +116,9 @@ def test_nobody_signs_up(hub: Hub, browser: Browser) -> None:
 @pytest.mark.proof
 def test_the_hub_survives_a_kill(hub: Hub, ada: Page) -> None:
     """After kill -9 the same command goes on: people stay signed in, and their servers have run meanwhile."""
-    [pid] = [int(line) for line in children_of(hub.process.pid)]
-    os.kill(pid, signal.SIGKILL)
-    hub.process.wait(SECONDS)
+    os.kill(children_of(hub.process.pid)[0], signal.SIGKILL)
+    assert hub.process.wait(SECONDS) == 1
+    assert "the hub has ended by itself, with status -9" in said(hub)
     again = start(hub.state, hub.port)
     hub.process = again.process
     assert again.passwords == {}
@@ -195,22 +130,51 @@ def test_the_hub_survives_a_kill(hub: Hub, ada: Page) -> None:
     expect(ada.locator(".jp-Launcher")).to_be_visible()
 
 
-def children_of(pid: int) -> list[str]:
-    """The processes that a process has started."""
-    done = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=True)
-    return done.stdout.split()
+def test_servers_are_stopped_when_their_time_is_up(hub: Hub, ada: Page) -> None:
+    """With no more than the token that the hub gives it, the culler stops what is too old, and nothing before."""
+    environment = environment_of(hub, "tensorgrade.hub.culler")
+    client = HubClient(environment["JUPYTERHUB_API_URL"], environment["JUPYTERHUB_API_TOKEN"])
+    profiles = {profile.name: profile for profile in read_profiles(ROOT / "hub_config" / "profiles.toml")}
+    [server] = client.servers()
+    assert (server.user, server.profile) == ("ada", "cpu")
+    cull(client, profiles, profiles["cpu"], server.started + timedelta(minutes=59))
+    assert [one.user for one in client.servers()] == ["ada"]
+    cull(client, profiles, profiles["cpu"], server.started + timedelta(hours=12))
+    deadline = time.monotonic() + SECONDS
+    while list(client.servers()):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        client._ask("POST", f"{client.api}/users/ada/server")
+    refused.value.close()
+    assert refused.value.code in (403, 404)
+
+
+def environment_of(hub: Hub, program: str) -> dict[str, str]:
+    """The environment of a program that the hub has started."""
+    for pid in children_of(hub.process.pid):
+        if program in Path(f"/proc/{pid}/cmdline").read_text():
+            rows = Path(f"/proc/{pid}/environ").read_text().split("\0")
+            return dict(row.split("=", 1) for row in rows if row)
+    raise AssertionError(f"no {program}")
 
 
 @pytest.mark.proof
 def test_ctrl_c_stops_everything(state: Path) -> None:
     """Nothing runs any more after Ctrl-C, and the ports are free."""
-    started = start(state / "second", free_ports())
-    group = children_of(started.process.pid)
-    started.process.send_signal(signal.SIGINT)
-    started.process.wait(SECONDS)
+    started = start(state.with_name("second"), free_ports())
+    running = children_of(started.process.pid)
+    started.stop()
+    assert started.process.returncode == 0
+    assert said(started).endswith("stopped; the same command starts it again\n")
     deadline = time.monotonic() + 20
-    while subprocess.run(["pgrep", "-g", ",".join(group)], capture_output=True, check=False).stdout:
+    while any(Path(f"/proc/{pid}").exists() for pid in running):
         assert time.monotonic() < deadline
         time.sleep(0.2)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", started.port)) != 0
+
+
+def said(hub: Hub) -> str:
+    """What the command has printed."""
+    return hub.state.with_name(f"{hub.state.name}.said").read_text()

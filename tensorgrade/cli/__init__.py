@@ -19,6 +19,7 @@ from tensorgrade.cli.doctor import doctor
 from tensorgrade.cli.export import export
 from tensorgrade.cli.feedback import feedback
 from tensorgrade.cli.grade import grade
+from tensorgrade.cli.grading_page import grading_page
 from tensorgrade.cli.hub import hub
 from tensorgrade.cli.interrupts import Interrupts
 from tensorgrade.cli.lint import lint
@@ -104,6 +105,7 @@ for _command in (
     feedback,
     award,
     hub,
+    grading_page,
     roster,
     passback,
     export,

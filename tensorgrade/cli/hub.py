@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from tensorgrade.errors import UsageError
+from tensorgrade.errors import PlatformError, UsageError
 
 SECONDS_TO_START = 120
 
@@ -63,11 +63,24 @@ def hub(config: Path, state: Path | None, port: int) -> int:
         click.echo(f"http://127.0.0.1:{port}")
         _show_first_passwords(folder / "first-passwords.txt")
         click.echo("Ctrl-C stops it.")
-        return process.wait()
+        status = process.wait()
+    except KeyboardInterrupt:
+        _stop(process)
+        click.echo("stopped; the same command starts it again")
+        return 0
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
+        _stop(process)
+    raise PlatformError(
+        f"the hub has ended by itself, with status {status}: {_last_line(folder / 'hub.log')} "
+        f"(see {folder / 'hub.log'}). The same command starts it again; people's files are all there."
+    )
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the hub, and wait for what it has started."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
 
 
 def _default_state() -> Path:
@@ -77,14 +90,14 @@ def _default_state() -> Path:
 
 
 def _prepare(folder: Path, port: int) -> None:
-    """A folder that people pass through to their homes; ports that are free.
+    """A folder that only the hub opens, from which it gives people theirs; ports that are free.
 
     Raises:
         UsageError: the folder cannot be made, or a port is taken.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o711)
+        folder.chmod(0o700)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror}. Name another with --state.") from error
     # A proxy that has outlived its hub keeps two of the ports; the new hub stops it, by this file.

@@ -4,11 +4,15 @@
 * `access` makes JupyterHub's groups and roles of both.
 * `ways_in` reads how people sign in: passwords (`sign_in`), from an LMS (`lti`, `lti_handlers`), or OAuth.
 * `configure` sets up the hub of one machine; `spawner` starts people's servers there, each in a `room`.
-* `rendering` writes a profile as Kubernetes and as Slurm want it.
+* `folders` are what rooms share: courses' directories, and the exchange; `grading` is the page of a course's staff.
+* `rendering` writes a profile as Kubernetes and as Slurm want it; `kubernetes` and `slurm` set up hubs there.
+* `gpus` and `cgroups` are what a machine has and holds servers to, `quota` what a course may have; `choice` is
+  the spawn page, `culler` stops servers whose time is up.
+
+What needs JupyterHub is not imported here: a grading page has to listen before the hub goes on starting.
 """
 
 from tensorgrade.hub.access import groups_of, roles_of
-from tensorgrade.hub.configure import configure_machine
 from tensorgrade.hub.courses import HubCourse, read_courses
 from tensorgrade.hub.profiles import Profile, allowed_profiles, read_profiles
 from tensorgrade.hub.rendering import kubernetes_profile, slurm_settings
@@ -17,7 +21,6 @@ __all__ = [
     "HubCourse",
     "Profile",
     "allowed_profiles",
-    "configure_machine",
     "groups_of",
     "kubernetes_profile",
     "read_courses",

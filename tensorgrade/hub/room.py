@@ -18,6 +18,7 @@ from tensorgrade.sandbox.files import find_bwrap
 
 FIRST_UID, LAST_UID = 70_000, 99_999  # no account of the machine; 65,534 and below are distributions'
 FOLDER = re.compile(r"[a-z0-9][a-z0-9_.@+-]{0,63}")
+PROC = "nosuid,nodev,noexec"
 SYSTEM = (
     "/usr",
     "/etc/ssl",
@@ -45,19 +46,34 @@ def home_of(user: str, homes: Path) -> Path:
     return home
 
 
-def room_command(home: Path, binds: tuple[Path, ...]) -> list[str]:
+def room_command(
+    home: Path,
+    binds: tuple[Path, ...],
+    writable: tuple[Path, ...] = (),
+    groups: tuple[int, ...] = (),
+    devices: tuple[Path, ...] = (),
+) -> list[str]:
     """What stands before a command so that it runs in the room; it inherits the environment.
 
     Args:
         home: the person's; its owner is the uid to run under, if the hub is root.
         binds: more folders to read, such as the settings of the person's role.
+        writable: folders that are shared with others, such as a course's.
+        groups: gids that open those folders, if the hub is root.
+        devices: nodes in /dev of the GPUs that the server has. No other is there, and the room cannot make
+            one: it has no capability (ref: mknod(2)).
 
     Source: bwrap(1), setpriv(1).
     """
     uid = home.stat().st_uid
+    # What people write in a shared folder is for its group, and for nobody else.
+    proc, start = ["--proc", "/proc"], "umask 007"
     drop: list[str] = []
     if os.geteuid() == 0:
-        who = ["--reuid", str(uid), "--regid", str(uid), "--clear-groups"]
+        # bubblewrap would cover parts of /proc, and then no sandbox inside the room could have one of its own.
+        proc, start = ["--perms", "0555", "--dir", "/proc"], f"{start} && mount -t proc -o {PROC} proc /proc"
+        more = ["--groups", ",".join(map(str, groups))] if groups else ["--clear-groups"]
+        who = ["--reuid", str(uid), "--regid", str(uid), *more]
         drop = [_setpriv(), *who, "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--"]
     readable = dict.fromkeys([Path(sys.prefix), Path(sys.base_prefix), *_editable(), *binds])
     return [
@@ -65,16 +81,18 @@ def room_command(home: Path, binds: tuple[Path, ...]) -> list[str]:
         "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",  # not the network: there is the hub
         *([] if os.geteuid() == 0 else ["--unshare-user"]),
         "--hostname", "hub",
+        "--perms", "0755", "--dir", "/etc",
         *(word for path in SYSTEM for word in ("--ro-bind-try", path, path)),
         *_links(),
         "--perms", "1777", "--tmpfs", "/tmp",  # noqa: S108 - the room's own
-        *_parents([*readable, home]),
+        *_parents([*readable, *writable, home]),
         *(word for path in readable for word in ("--ro-bind", str(path), str(path))),
-        "--proc", "/proc",
+        *proc,
         "--dev", "/dev",
-        *(word for device in _gpu_devices() for word in ("--dev-bind", device, device)),
-        "--bind", str(home), str(home),
+        *(word for device in devices for word in ("--dev-bind", str(device), str(device))),
+        *(word for path in (home, *writable) for word in ("--bind", str(path), str(path))),
         "--chdir", str(home),
+        "/bin/sh", "-c", f'{start} && exec "$@"', "sh",
         *drop,
     ]  # fmt: skip
 
@@ -118,8 +136,3 @@ def _editable() -> list[Path]:
     """Where this package lies, if it is installed from a checkout."""
     package = Path(__file__).parents[1]
     return [] if package.is_relative_to(sys.prefix) else [package]
-
-
-def _gpu_devices() -> list[str]:
-    """What a process needs to reach the GPUs that it is allowed to see."""
-    return sorted(str(path) for path in Path("/dev").glob("nvidia*"))

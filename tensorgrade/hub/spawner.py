@@ -2,107 +2,107 @@
 
 from __future__ import annotations
 
-import html
+import asyncio
 import os
 from pathlib import Path
 from typing import Any, ClassVar
 
 from jupyterhub.spawner import LocalProcessSpawner
-from tornado.web import HTTPError
-from traitlets import Instance, List
+from traitlets import Callable, Instance, List
 from traitlets import Unicode as Text
 
-from tensorgrade.hub.courses import HubCourse
-from tensorgrade.hub.profiles import Profile, allowed_profiles
+from tensorgrade.hub.cgroups import end_group, enforcement, entering, limit_server
+from tensorgrade.hub.choice import ProfileChoice
+from tensorgrade.hub.folders import Shared
+from tensorgrade.hub.gpus import Gpu, device_paths, find_gpus
+from tensorgrade.hub.profiles import Profile
 from tensorgrade.hub.room import home_of, room_command
 
-FORM = """<fieldset id="profiles"><legend>What do you need?</legend>{rows}</fieldset>"""
-ROW = """<div class="form-check mb-3"><input class="form-check-input" type="radio" name="profile" id="{name}"
-value="{name}"{state}><label class="form-check-label" for="{name}"><strong>{title}</strong> <small>{size}</small><br>
-{text}</label></div>"""
 
-
-class Refused(HTTPError):  # type: ignore[misc]  # tornado's
-    """A server that is not started, with a sentence for the person who asked."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(status, sentence)
-        self.jupyterhub_message = sentence
-
-
-class ProfileSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub's
+class ProfileSpawner(ProfileChoice, LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub's
     """A process of this machine with the limits of a profile; GPUs are handed out one by one."""
 
-    profiles = List(Instance(Profile), help="What a server may use; the first is the default.").tag(config=True)
-    courses = List(Instance(HubCourse), help="Who is in which course.").tag(config=True)
-    gpus = List(Text(), help="What CUDA_VISIBLE_DEVICES calls the GPUs of this machine.").tag(config=True)
+    gpus = List(Instance(Gpu), help="The GPUs to hand out; all of this machine if nothing else is said.").tag(
+        config=True
+    )
     homes = Instance(Path, help="The folder of the homes.").tag(config=True)
     program = List(Text(), help="What runs in the room.").tag(config=True)
     readable = List(Instance(Path), help="More folders that servers may read.").tag(config=True)
 
+    shared = Callable(lambda groups: Shared(), help="Gives the folders that members of these groups share.").tag(
+        config=True
+    )
+
     _held: ClassVar[dict[str, str]] = {}  # by GPU, whose server has it
+    _group: Path | None = None  # the control group of the server
 
-    def allowed(self) -> tuple[Profile, ...]:
-        """The profiles that this user may ask for."""
-        groups = [group.name for group in self.user.groups]
-        return allowed_profiles(self.profiles, self.courses, groups)
+    def _gpus_default(self) -> list[Gpu]:
+        return list(find_gpus())
 
-    def _options_form_default(self) -> str:
-        rows = []
-        for number, profile in enumerate(self.allowed()):
-            size = f"{profile.cores} cores, {profile.memory_gib:g} GiB, at most {profile.longest_hours} hours"
-            state = " checked" if number == 0 else ""
-            if profile.gpus:
-                free = len(self._free())
-                size += f", {free} of {len(self.gpus)} GPUs free" if self.gpus else ", no GPU on this machine"
-                state = "" if free >= profile.gpus else " disabled"
-            texts = {name: html.escape(getattr(profile, name)) for name in ("name", "title", "text")}
-            rows.append(ROW.format(**texts, size=size, state=state))
-        return FORM.format(rows="\n".join(rows))
+    def obstacle(self, profile: Profile) -> str:
+        """Why this user cannot have a server with this profile now: the course's quota, or this machine's GPUs."""
+        if not profile.gpus:
+            return ""
+        if not self.gpus:
+            return "No GPU on this machine."
+        if len(self._free()) < profile.gpus:
+            return f"All {len(self.gpus)} GPUs of this machine are in use."
+        return super().obstacle(profile)
 
-    def options_from_form(self, form: dict[str, list[str]]) -> dict[str, str]:
-        """What the spawn page sends."""
-        return {"profile": form.get("profile", [self.profiles[0].name])[0]}
-
-    @property
-    def profile(self) -> Profile:
-        """What this server was asked for with.
-
-        Raises:
-            Refused: this user may not ask for it, or it does not exist, which is the same answer.
-        """
-        name = self.user_options.get("profile", self.profiles[0].name)
-        for profile in self.allowed():
-            if profile.name == name:
-                return profile
-        raise Refused(403, f"No profile {name!r} for you.")
+    def remark(self, profile: Profile) -> str:
+        """How many GPUs are left."""
+        return f"{len(self._free())} of {len(self.gpus)} GPUs free" if profile.gpus else ""
 
     async def start(self) -> Any:
         """Start the server, with a GPU where the profile has one.
 
         Raises:
-            Refused: the profile is not for this user, or no GPU is free.
+            Refused: the profile is not for this user, or there is no GPU for one more server.
         """
-        profile = self.profile
-        self._gpus: list[str] = []
-        if profile.gpus:
-            free = self._free()
-            if len(free) < profile.gpus:
-                raise Refused(503, "No GPU on this machine." if not self.gpus else "All GPUs are in use. Try later.")
-            self._hold(free[: profile.gpus])
-        home = home_of(self.user.name, self.homes)
-        self.cmd = [*room_command(home, tuple(self.readable)), *self.program]
-        self.cpu_limit, self.mem_limit = profile.cores, f"{profile.memory_gib:g}G"
+        profile = self.refuse_what_is_full()
+        self._hold([gpu.uuid for gpu in self._free()[: profile.gpus]])
         try:
+            self._prepare(profile)
             return await super().start()
         except BaseException:
             self._release()
             raise
 
+    def _prepare(self, profile: Profile) -> None:
+        """The command, and the limits that it will run under."""
+        mine = tuple(gpu for gpu in self.gpus if gpu.uuid in self._gpus)
+        if not all(gpu.nodes for gpu in mine):
+            self.log.warning("%s: the GPU's device node is not known, so it can reach all GPUs", self._log_name)
+        home = home_of(self.user.name, self.homes)
+        shared = self.shared(set(self._groups()))
+        shared.link_from(home)
+        binds = (*self.readable, *shared.readable)
+        self.cmd = [*room_command(home, binds, shared.writable, shared.groups, device_paths(mine)), *self.program]
+        self.cpu_limit, self.mem_limit = profile.cores, f"{profile.memory_gib:g}G"
+        self._group = self._limited(profile)
+
+    def _limited(self, profile: Profile) -> Path | None:
+        """The group in which the kernel holds the server to its limits, if this machine has such groups."""
+        possible = enforcement()
+        if possible.folder is None:
+            self.log.warning("%s is not held to its cores and memory: %s", self._log_name, possible.reason)
+            return None
+        return limit_server(possible.folder, self.user.name, profile)
+
     async def stop(self, now: bool = False) -> None:
         """Stop the server; its GPU is free again."""
         await super().stop(now=now)
         self._release()
+        if folder := enforcement().folder:
+            await self._end_group(folder)
+
+    async def _end_group(self, folder: Path) -> None:
+        """The kernel needs a moment to bury what it has killed."""
+        for _ in range(50):
+            if end_group(folder, self.user.name):
+                return
+            await asyncio.sleep(0.1)
+        self.log.warning("%s has ended, but not all that it started", self._log_name)
 
     def get_env(self) -> dict[str, str]:
         """The server's environment."""
@@ -125,8 +125,8 @@ class ProfileSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub's
         }
 
     def make_preexec_fn(self, name: str) -> Any:
-        """Nothing: the room's first step is to drop the hub's rights."""
-        return lambda: None
+        """Step into the server's group; to drop the hub's rights is the room's first step."""
+        return entering(self._group) if self._group else lambda: None
 
     async def poll(self) -> int | None:
         """None while anything in the room still runs; JupyterHub calls this."""
@@ -155,8 +155,8 @@ class ProfileSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub's
         super().clear_state()
         self._release()
 
-    def _free(self) -> list[str]:
-        return [gpu for gpu in self.gpus if gpu not in self._held]
+    def _free(self) -> list[Gpu]:
+        return [gpu for gpu in self.gpus if gpu.uuid not in self._held]
 
     def _hold(self, gpus: list[str]) -> None:
         self._gpus = gpus
