@@ -5,6 +5,8 @@ import sys
 
 def main() -> None:
     """Run the command line, or say what to install."""
+    # jsonschema loads it where it is installed, for two seconds, to know addresses that no notebook has.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     try:
         from tensorgrade.cli import main as run
     except ModuleNotFoundError as error:

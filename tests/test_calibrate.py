@@ -36,7 +36,6 @@ from tensorgrade.authoring.sequential import (
     chance_to_pass,
     design_rule,
     most_beyond,
-    student_quantile,
 )
 from tensorgrade.cli import commands
 from tensorgrade.course import Assignment, Course, Submission
@@ -48,6 +47,7 @@ from tensorgrade.grading.records import CheckRecord, Report, Status
 from tensorgrade.notebooks import read_notebook, student_version
 from tensorgrade.reports import staff_report, task_table
 from tensorgrade.sandbox.template import Template
+from tests.commands import run
 
 TINY = Path(__file__).parent / "courses" / "tiny"
 SECRET = "5a" * 32
@@ -549,11 +549,12 @@ def test_interval_holds_the_true_chance() -> None:
 
 
 def test_quantiles_are_those_of_the_tables() -> None:
-    """Student's t, the exact bound of a share, and the size of outliers are as published."""
-    assert student_quantile(0.975, 10) == pytest.approx(2.2281, abs=1e-3)
-    assert student_quantile(0.9995, 3) == pytest.approx(12.924, abs=5e-3)
+    """The bound of a prediction, the exact bound of a share, and the size of outliers are as published."""
+    eleven = Sample(tuple(range(11)), is_right=True)  # Student's t with 10 degrees of freedom: 2.2281
+    assert eleven.reach(0.025, seeds=1) == pytest.approx(2.2281 * eleven.spread * math.sqrt(1 + 1 / 11), rel=1e-4)
     assert most_beyond(0, 20) == pytest.approx(1 - 0.05 ** (1 / 20), abs=1e-9)
     assert most_beyond(2, 30) == pytest.approx(0.1953, abs=1e-3)
+    assert most_beyond(5, 5) == 1
     # Grubbs (1950), 5 % of samples of 10 have a largest value of more than 2.176 standard deviations.
     scores = torch.tensor(normal(0, 1, 9), dtype=torch.float64)
     low, high = 0.0, 50.0
@@ -629,7 +630,5 @@ def test_page_for_authors_is_true(tmp_path: Path) -> None:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(content)
         for command, expected in re.findall(r"^\$ tensorgrade (.*)\n((?:(?!\$ ).*\n)*)", console, re.M):
-            arguments = [str(Path(sys.executable).with_name("tensorgrade")), *command.split()]
-            environment = {**os.environ, "COLUMNS": "120"}
-            done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
+            done = run(tmp_path, "tensorgrade", *command.split(), environment={**os.environ, "COLUMNS": "120"})
             assert without_numbers(done.stdout) == without_numbers(expected.replace("…", str(tmp_path))), done.stdout

@@ -16,6 +16,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from tensorgrade.notebooks import read_notebook, student_version
+from tests.commands import run
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "tests" / "courses" / "tiny"
@@ -42,11 +43,9 @@ def course(tmp_path: Path) -> Path:
     return root
 
 
-def run(course: Path, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of the environment in a folder, with no activated environment."""
-    home = {"HOME": str(course.parent), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONWARNINGS": "ignore"}
-    program = str(Path(sys.executable).with_name(command))
-    return subprocess.run([program, *arguments], cwd=course, env=home, capture_output=True, text=True, check=False)
+def grade(course: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Grade the tiny course, on one process: it takes longer to start a second one than to grade."""
+    return run(course, "tensorgrade", "grade", "tiny", "--workers", "1", *options)
 
 
 def saved_points(course: Path) -> dict[str, float]:
@@ -88,40 +87,40 @@ def test_grade_writes_points_notebooks_and_json(course: Path, workers: list[str]
 
 def test_json_on_standard_output_stands_alone(course: Path) -> None:
     """With `--json -` standard output is one JSON document and nothing else."""
-    done = run(course, "tensorgrade", "grade", "tiny", "--json", "-", "--student", "ann")
+    done = grade(course, "--json", "-", "--student", "ann")
     assert [one["student"] for one in json.loads(done.stdout)["submissions"]] == ["ann"]
 
 
 def test_only_what_changed_is_graded_again(course: Path) -> None:
     """A second run keeps every report; a changed notebook, a lost gradebook and --force grade again."""
 
-    def grade(*options: str) -> dict[str, bool]:
-        done = run(course, "tensorgrade", "grade", "tiny", "--json", "grades.json", *options)
+    def regrade(*options: str) -> dict[str, bool]:
+        done = grade(course, "--json", "grades.json", *options)
         assert done.returncode == 0, done.stderr
         submissions = json.loads((course / "grades.json").read_text())["submissions"]
         assert {one["student"]: one["points"] for one in submissions} == saved_points(course)
         return {one["student"]: one["cached"] for one in submissions}
 
     everybody = dict.fromkeys(SOLUTIONS, True)
-    assert grade() == dict.fromkeys(SOLUTIONS, False)
+    assert regrade() == dict.fromkeys(SOLUTIONS, False)
     before = json.loads((course / "grades.json").read_text())
-    assert grade() == everybody
+    assert regrade() == everybody
     after = json.loads((course / "grades.json").read_text())
     assert [one["checks"] for one in after["submissions"]] == [one["checks"] for one in before["submissions"]]
     path = course / "submitted" / "bob" / "tiny" / "tiny.ipynb"
     path.write_text(path.read_text().replace("x + x if x.ndim == 1 else x", "x + x"))
-    assert grade() == {**everybody, "bob": False}
+    assert regrade() == {**everybody, "bob": False}
     assert saved_points(course)["bob"] == 4.0
     (course / "autograded" / "cat" / "tiny" / "staff-report.json").unlink()
-    assert grade() == {**everybody, "cat": False}
-    assert grade("--force") == dict.fromkeys(SOLUTIONS, False)
+    assert regrade() == {**everybody, "cat": False}
+    assert regrade("--force") == dict.fromkeys(SOLUTIONS, False)
     (course / "gradebook.db").unlink()
-    assert grade() == dict.fromkeys(SOLUTIONS, False)
+    assert regrade() == dict.fromkeys(SOLUTIONS, False)
 
 
 def test_nbgrader_autograde_gives_the_same(course: Path) -> None:
     """`nbgrader autograde` on a fresh clone gives the points and notebooks of `tensorgrade grade`."""
-    assert run(course, "tensorgrade", "grade", "tiny").returncode == 0
+    assert grade(course).returncode == 0
     ours = saved_points(course), autograded(course)
     shutil.rmtree(course / "autograded")
     (course / "gradebook.db").unlink()
@@ -139,7 +138,7 @@ def test_formgraders_button_gives_the_same(course: Path) -> None:
         "app = NbGrader(); app.initialize([])\n"
         "print(NbGraderAPI(config=app.config).autograde('tiny', 'bob')['success'])"
     )
-    done = run(course, "python", "-c", source)
+    done = subprocess.run([sys.executable, "-c", source], cwd=course, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1:] == ["True"], done.stderr
     assert saved_points(course) == {"bob": 1.0}
 
@@ -147,7 +146,7 @@ def test_formgraders_button_gives_the_same(course: Path) -> None:
 def test_nbgrader_goes_on_from_there(course: Path) -> None:
     """generate_assignment, generate_feedback and export of stock nbgrader work on the results."""
     assert run(course, "nbgrader", "generate_assignment", "tiny").returncode == 0
-    assert run(course, "tensorgrade", "grade", "tiny").returncode == 0
+    assert grade(course).returncode == 0
     assert run(course, "nbgrader", "generate_feedback", "tiny").returncode == 0
     page = (course / "feedback" / "bob" / "tiny" / "tiny.html").read_text()
     assert "Every element of the result is twice the element of the input." in page
@@ -160,7 +159,7 @@ def test_release_and_feedback_say_where(course: Path) -> None:
     """`release` and `feedback` name what they wrote."""
     done = run(course, "tensorgrade", "release", "tiny")
     assert done.stdout.strip() == f"{course}/release/tiny: test_public.py, tiny.ipynb"
-    run(course, "tensorgrade", "grade", "tiny")
+    grade(course)
     done = run(course, "tensorgrade", "feedback", "tiny", "--student", "cat")
     assert done.stdout.strip() == f"{course}/feedback/cat/tiny/tiny.html"
     assert not (course / "feedback" / "ann").exists()
@@ -209,7 +208,7 @@ def test_planted_failure(student):
         notebook = nbformat.read(path, as_version=4)
         notebook.cells[2].source = solution
         nbformat.write(notebook, path)
-    assert run(course, "tensorgrade", "grade", "tiny", "--json", "grades.json").returncode == 0
+    assert grade(course, "--json", "grades.json").returncode == 0
     assert run(course, "tensorgrade", "feedback", "tiny").returncode == 0
     assert sorted(path.name for path in course.glob("feedback/*/*/*")) == ["tiny.html"] * 4
     secrets = ["31337", "15668", "test_planted", "CheckFailure", "test_hidden", str(course), str(ROOT)]
@@ -230,10 +229,10 @@ def _staff_checks(course: Path) -> list[dict[str, object]]:
 
 def test_ungradable_submissions_are_one_line_each(course: Path) -> None:
     """An unreadable and a missing notebook exit with 1 and one sentence each; the others are graded and kept."""
-    assert run(course, "tensorgrade", "grade", "tiny").returncode == 0
+    assert grade(course).returncode == 0
     (course / "submitted" / "ann" / "tiny" / "tiny.ipynb").write_text("{")
     (course / "submitted" / "bob" / "tiny" / "tiny.ipynb").unlink()
-    done = run(course, "tensorgrade", "grade", "tiny", "--json", "grades.json")
+    done = grade(course, "--json", "grades.json")
     assert done.returncode == 1
     complaints = [line for line in done.stderr.splitlines() if line.startswith("tensorgrade:")]
     assert complaints == [
@@ -250,7 +249,7 @@ def test_ungradable_submissions_are_one_line_each(course: Path) -> None:
 def test_names_that_nbgrader_cannot_store_do_not_stop_the_others(course: Path) -> None:
     """A folder called like a glob or like markup is one sentence; it is shown as it is."""
     (course / "submitted" / "bob").rename(course / "submitted" / "b[red]ob")
-    done = run(course, "tensorgrade", "grade", "tiny")
+    done = grade(course)
     assert done.returncode == 1
     assert "tensorgrade: student 'b[red]ob': nbgrader needs names without" in done.stderr
     assert "b[red]ob" in done.stdout
@@ -283,7 +282,7 @@ def test_interrupting_keeps_what_was_graded(course: Path) -> None:
 
 def test_links_lead_nowhere(course: Path) -> None:
     """A link beside a notebook gives its student nothing, by our command or by nbgrader's."""
-    assert run(course, "tensorgrade", "grade", "tiny", "--student", "bob").returncode == 0
+    assert grade(course, "--student", "bob").returncode == 0
     folder = course / "submitted" / "ann" / "tiny"
     (folder / "notes.txt").symlink_to("../../../.tensorgrade/secret")
     for command in (["tensorgrade", "grade", "tiny"], ["nbgrader", "autograde", "tiny", "--force"]):
@@ -304,7 +303,7 @@ def test_odd_names_and_images_stop_nobody(course: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(nbformat.v4.new_markdown_cell("![plot](attachment:gone.png)"))
     nbformat.write(notebook, path)
-    done = run(course, "tensorgrade", "grade", "tiny", "--json", "grades.json")
+    done = grade(course, "--json", "grades.json")
     assert done.returncode == 1
     assert "found bad\\udcff.ipynb" in done.stderr
     assert json.loads((course / "grades.json").read_text())["submissions"][0]["status"] == "missing"
@@ -314,10 +313,10 @@ def test_odd_names_and_images_stop_nobody(course: Path) -> None:
 
 def test_broken_grader_exits_with_1_and_keeps_everything(course: Path) -> None:
     """A grader that cannot be loaded is one sentence; results that were there stay as they are."""
-    assert run(course, "tensorgrade", "grade", "tiny").returncode == 0
+    assert grade(course).returncode == 0
     before = autograded(course)
     (course / "graders" / "tiny" / "test_hidden.py").write_text("import nonsense_module")
-    done = run(course, "tensorgrade", "grade", "tiny")
+    done = grade(course)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("tensorgrade: graders/tiny/test_hidden.py: cannot be loaded")
     assert (saved_points(course), autograded(course)) == (POINTS, before)
@@ -327,7 +326,7 @@ def test_broken_check_exits_with_1_and_leaves_the_task_to_staff(course: Path) ->
     """A check that the reference fails costs nobody points, is named, and waits for a person."""
     hidden = course / "graders" / "tiny" / "test_hidden.py"
     hidden.write_text(hidden.read_text().replace("x + x)", "x + x + 1)"))
-    done = run(course, "tensorgrade", "grade", "tiny", "--json", "grades.json")
+    done = grade(course, "--json", "grades.json")
     assert done.returncode == 1
     assert "test_doubles_any_tensor is broken: the reference solution fails it" in done.stderr
     document = json.loads((course / "grades.json").read_text())
@@ -361,7 +360,7 @@ def test_wrong_usage_exits_with_2(course: Path, arguments: list[str], message: s
 def test_no_submission_exits_with_2(course: Path) -> None:
     """With nothing collected there is nothing to grade, and the sentence says where it looked."""
     shutil.rmtree(course / "submitted")
-    done = run(course, "tensorgrade", "grade", "tiny")
+    done = grade(course)
     assert done.returncode == 2
     assert "submitted/*/tiny. Collect them first." in done.stderr
 

@@ -21,6 +21,7 @@ from tensorgrade.errors import GradebookError
 from tensorgrade.gradebook import Recorder, generate_feedback, generate_release
 from tensorgrade.grading.records import CheckRecord, Provenance, Report, Status, TaskRecord
 from tensorgrade.notebooks import read_notebook, restore, student_version, with_outputs
+from tests.commands import run
 
 TINY = Path(__file__).parent / "courses" / "tiny"
 # SQLAlchemy 2.1 warns about nbgrader's own models.
@@ -116,8 +117,7 @@ def autograded(course: Course, student: str = "ada") -> NotebookNode:
 
 
 def nbgrader(course: Course, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "ignore", "-m", "nbgrader", *arguments]
-    return subprocess.run(command, cwd=course.root, capture_output=True, text=True, check=False)
+    return run(course.root, "nbgrader", *arguments)
 
 
 # Reports

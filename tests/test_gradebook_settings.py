@@ -18,6 +18,7 @@ from tensorgrade.errors import GraderError, UsageError
 from tensorgrade.gradebook import Recorder, generate_release
 from tensorgrade.notebooks import Steps, gradebook_version, read_notebook, restore, student_version
 from tensorgrade.notebooks.steps import GRADEBOOK_STEPS, STUDENT_STEPS
+from tests.commands import run
 
 TINY = Path(__file__).parent / "courses" / "tiny"
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning", "ignore::DeprecationWarning")
@@ -56,13 +57,6 @@ def make_course(root: Path) -> None:
     nbformat.write(notebook, path)
     with (root / "nbgrader_config.py").open("a") as file:
         file.write(SETTINGS)
-
-
-def run(course: Path, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of the environment in a folder."""
-    home = {"HOME": str(course.parent), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONWARNINGS": "ignore"}
-    program = str(Path(sys.executable).with_name(command))
-    return subprocess.run([program, *arguments], cwd=course, env=home, capture_output=True, text=True, check=False)
 
 
 def submit(course: Path) -> None:
@@ -132,7 +126,7 @@ def test_nbgrader_autograde_follows_settings_and_awards(graded: Path, copied: Pa
         "app = NbGrader(); app.initialize([])\n"
         "print(NbGraderAPI(config=app.config).autograde('tiny', 'bob')['success'])"
     )
-    done = run(copied, "python", "-c", source)
+    done = subprocess.run([sys.executable, "-c", source], cwd=copied, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1:] == ["True"], done.stderr
     expected = saved(graded)
     expected["bob"]["double"] = 1.0

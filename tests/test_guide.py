@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
+
+from tests.commands import run
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "write-an-assignment.md").read_text(encoding="utf-8")
 MARKS = {
@@ -47,13 +47,11 @@ def test_guide_is_true(tmp_path: Path) -> None:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(content)
         for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", commands, re.M):
-            assert run(tmp_path, command) == expected.replace("…", str(tmp_path)), command
+            assert output(tmp_path, command) == expected.replace("…", str(tmp_path)), command
     assert (tmp_path / "release" / "rms" / "rms.ipynb").is_file()
 
 
-def run(folder: Path, command: str) -> str:
+def output(folder: Path, command: str) -> str:
     """What a command writes on standard output."""
-    arguments = [str(Path(sys.executable).with_name("tensorgrade")), *shlex.split(command)[1:]]
-    environment = {**os.environ, "COLUMNS": "120"}
-    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, env=environment, check=False)
+    done = run(folder, *shlex.split(command), environment={**os.environ, "COLUMNS": "120"})
     return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())

@@ -33,7 +33,7 @@ from tensorgrade.lms.grades import Grade, State, read_grades
 from tensorgrade.lms.keys import public_keys, tool_key
 from tensorgrade.lms.launch import Services, write_services
 from tensorgrade.lms.listing import read_listing
-from tensorgrade.lms.people import Person, read_people, user_of, write_people
+from tensorgrade.lms.people import Person, checked, read_people, user_of, write_people
 from tests.lms_platform import Member, Platform
 
 FORMULA = '=HYPERLINK("http://example.org","x")'
@@ -397,6 +397,14 @@ def test_the_list_keeps_what_it_was_given(tmp_path: Path) -> None:
     assert (tmp_path / "roster" / "dl101.csv").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("char", ["\n", "\r", "\0", "\u2028", "\x1b"])
+def test_names_are_one_line(char: str) -> None:
+    """What would break a line or steer a terminal is refused; a joiner or a hard space belongs to a name."""
+    with pytest.raises(ValueError, match="without line breaks and control characters"):
+        checked(Person("ada", last_name=f"a{char}b"))
+    assert checked(Person("ada", last_name="می\u200cخواهم\u00a0X")).user == "ada"
+
+
 def test_the_name_on_the_hub_is_stable() -> None:
     """The name comes from issuer and subject, tells capitals, and is none that a person could have chosen."""
     names = {user_of("https://a", "x"), user_of("https://a", "X"), user_of("https://b", "x"), user_of("https://ax", "")}
@@ -413,6 +421,14 @@ def test_enrol_keeps_who_is_gone(course: Course) -> None:
         ada = gradebook.find_student("ada")
         assert (ada.last_name, ada.first_name, ada.lms_user_id) == ("King", "Ada", "sub-ada")
         assert gradebook.find_submission("attention", "dan").score == 1
+
+
+def test_an_assignment_without_points_is_not_sent(course: Course) -> None:
+    """An LMS takes no column of 0 points: the sentence comes before anything is asked of it."""
+    with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}", "dl101") as gradebook:
+        gradebook.add_assignment("survey")
+    done = run(course, "passback", "survey")
+    assert (done.returncode, done.stderr) == (2, "survey gives no points, so there is nothing to send")
 
 
 def test_roster_import(course: Course) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from tensorgrade.course import Assignment, Course
 from tensorgrade.errors import UsageError
 from tensorgrade.grading.records import Status
 from tensorgrade.sandbox.template import Template
+from tests.commands import run
 
 TINY = Path(__file__).parent / "courses" / "tiny"
 MUTANT = '''"""Adds one instead."""
@@ -167,8 +166,7 @@ def test_unknown_mutant_is_a_usage_error(tiny: Assignment, template: Template) -
 def test_command_writes_the_page_and_exits(tiny: Assignment) -> None:
     """Something to mend is one line and exit code 1; the last line is the page."""
     edit(tiny, lambda notebook: notebook.cells[0].update(source="![](missing.png)"))
-    command = [str(Path(sys.executable).with_name("tensorgrade")), "preview", "tiny", "--mutant", "all"]
-    done = subprocess.run(command, cwd=tiny.course.root, capture_output=True, text=True, check=False)
+    done = run(tiny.course.root, "tensorgrade", "preview", "tiny", "--mutant", "all")
     assert done.returncode == 1, done.stdout + done.stderr
     warning, page = done.stdout.splitlines()
     assert warning.startswith("to mend: tiny.ipynb, cell 1: 'missing.png'")

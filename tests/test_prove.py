@@ -183,6 +183,20 @@ def test_good_grader_is_proven(assignment: Assignment, executor: LocalProcesses)
     assert told[-1][0] == told[-1][1] == len(told)
 
 
+def test_demos_are_left_out_of_trials(assignment: Assignment, executor: LocalProcesses) -> None:
+    """A cell with the tag `demo` is not run in a trial; without the tag it is."""
+    path = assignment.source / "tiny.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    roles = {"grade": False, "solution": False, "locked": True, "task": False}
+    known = {**roles, "grade_id": "double-demo", "schema_version": 3}
+    notebook.cells.append(nbformat.v4.new_code_cell("del double", metadata={"nbgrader": known, "tags": ["demo"]}))
+    nbformat.write(notebook, path)
+    assert list(prove(assignment, executor, Kind.REFERENCE).problems()) == []
+    notebook.cells[-1].metadata.tags = ["show"]
+    nbformat.write(notebook, path)
+    assert any("fails test_doubles" in problem for problem in prove(assignment, executor, Kind.REFERENCE).problems())
+
+
 def test_other_secrets_draw_other_inputs(assignment: Assignment, executor: LocalProcesses) -> None:
     """A check that fails the solution for some inputs only is found with other secrets, and the seed is told."""
     checks = assignment.graders / "test_hidden.py"

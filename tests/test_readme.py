@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pytest
 from tensorgrade.course import SETTINGS, Course
 from tensorgrade.grading.grader import Grader
 from tensorgrade.sandbox.template import Template
+from tests.commands import run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,17 +30,10 @@ def commands() -> list[str]:
     return [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
 
 
-def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command with the environment's programs on the path."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "COLUMNS": "120"}
-    return subprocess.run(command.split(), cwd=folder, env=environment, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def demo() -> str:
     """What `make demo` prints."""
-    done = run("make demo", ROOT)
+    done = subprocess.run(["make", "demo"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -65,7 +57,7 @@ def test_every_command_runs(demo: str) -> None:
         if not command.startswith("make "):
             # All parts of a proof take minutes, and are run by test_assignments.py.
             short = " --part empty" if command.startswith("tensorgrade prove") else ""
-            done = run(command + short, ROOT / "build" / "demo")
+            done = run(ROOT / "build" / "demo", *(command + short).split())
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 

@@ -22,6 +22,7 @@ from nbgrader.api import Gradebook
 from tensorgrade.course import Course
 from tensorgrade.fleet.lock import course_lock
 from tensorgrade.notebooks import read_notebook, student_version
+from tests.commands import run
 
 TINY = Path(__file__).parent / "courses" / "tiny"
 RIGHT = "def double(x):\n    return x + x"
@@ -80,11 +81,13 @@ def environment(course: Path) -> dict[str, str]:
 
 def grade(course: Path, *options: str, view: str = "", after: str = "") -> subprocess.CompletedProcess[str]:
     """Grade; `view` is a shell script that changes what a private mount namespace shows first."""
-    command = [program(), "grade", "tiny", *options]
+    arguments = ["grade", "tiny", *options]
     if view:
         script = f'set -e\n{view}\ncd {course}\nset +e\n"$@"\nstatus=$?\n{after}\nexit $status'
-        command = ["unshare", "--mount", "sh", "-c", script, "sh", *command]
-    done = subprocess.run(command, cwd=course, env=environment(course), capture_output=True, text=True, check=False)
+        command = ["unshare", "--mount", "sh", "-c", script, "sh", program(), *arguments]
+        done = subprocess.run(command, cwd=course, env=environment(course), capture_output=True, text=True, check=False)
+    else:
+        done = run(course, "tensorgrade", *arguments)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -286,9 +289,8 @@ def test_nbgrader_autograde_waits_outside(graded: Path) -> None:
     """While the command runs, nbgrader's autograde stops before it removes anything."""
     course = graded
     before = notebooks(course)
-    command = [program("nbgrader"), "autograde", "tiny", "--force"]
     with course_lock(Course.at(course), "tensorgrade grade tiny"):
-        done = subprocess.run(command, cwd=course, env=environment(course), capture_output=True, text=True, check=False)
+        done = run(course, "nbgrader", "autograde", "tiny", "--force")
     assert done.returncode != 0
     assert f"process {os.getpid()} (tensorgrade grade tiny) has been grading here" in done.stderr
     assert notebooks(course) == before

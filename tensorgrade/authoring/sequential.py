@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from functools import cached_property
 from statistics import NormalDist, fmean
 
 import torch
+from numpy.polynomial.legendre import leggauss
+from scipy.special import betaincinv, stdtrit
 from torch import Tensor
 
 from tensorgrade.grading.calibration import MOST_SEEDS, Rule
@@ -53,8 +54,8 @@ class Sample:
 
         Source: the prediction interval for a mean; Hahn and Meeker, Statistical Intervals (1991), 4.8.
         """
-        quantile = student_quantile(1 - chance, len(self.values) - 1)
-        return quantile * self.spread * math.sqrt(1 / seeds + 1 / len(self.values))
+        quantile = stdtrit(len(self.values) - 1, 1 - chance)  # of Student's t distribution
+        return float(quantile) * self.spread * math.sqrt(1 / seeds + 1 / len(self.values))
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,8 @@ def chance_to_pass(rule: Rule, mean: Tensor, spread: Tensor) -> tuple[Tensor, Te
         of the Royal Statistical Society A 132 (1969) 235-244.
     """
     low, high = -rule.clear_fail, rule.clear_pass
-    places, weights = _gauss_legendre(low, high)
+    nodes, weights = map(torch.from_numpy, leggauss(NODES))
+    places, weights = low + (nodes + 1) * (high - low) / 2, weights * (high - low) / 2
     drift = (mean - rule.threshold)[:, None]
     scale = spread.clamp(min=(high - low) / NARROWEST)[:, None]
     passed, seeds = torch.zeros_like(mean), torch.zeros_like(mean)
@@ -178,12 +180,7 @@ def most_beyond(count: int, runs: int, confidence: float = 0.95) -> float:
 
     Source: Clopper and Pearson, Biometrika 26 (1934) 404-413; one-sided.
     """
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        share = (low + high) / 2
-        at_most = sum(math.comb(runs, k) * share**k * (1 - share) ** (runs - k) for k in range(count + 1))
-        low, high = (share, high) if at_most > 1 - confidence else (low, share)
-    return high
+    return float(betaincinv(count + 1, runs - count, confidence)) if count < runs else 1.0
 
 
 def chance_of_outlier(values: Sequence[float], *, below: bool) -> float:
@@ -197,27 +194,3 @@ def chance_of_outlier(values: Sequence[float], *, below: bool) -> float:
     own = sign * torch.tensor(values, dtype=torch.float64)[None]
     farthest = [(rows.max(1).values - rows.mean(1)) / rows.std(1).clamp(min=1e-300) for rows in (own, drawn)]
     return (farthest[1] >= farthest[0]).double().mean().item()
-
-
-@functools.cache
-def student_quantile(chance: float, freedom: int) -> float:
-    """Below it lies this part, above 0.5, of Student's t distribution with some degrees of freedom.
-
-    The angle whose tangent is t / sqrt(freedom) has a density that goes with its cosine to the power freedom - 1.
-    """
-    angles = torch.linspace(0, math.pi / 2, 200_001, dtype=torch.float64)
-    below = torch.cumulative_trapezoid(angles.cos() ** (freedom - 1), angles)
-    place = int(torch.searchsorted(below, (2 * chance - 1) * below[-1]))
-    return math.sqrt(freedom) * math.tan(angles[place + 1].item())
-
-
-def _gauss_legendre(low: float, high: float) -> tuple[Tensor, Tensor]:
-    """Nodes and weights on an interval, by the eigenvalues of the Jacobi matrix.
-
-    Source: Golub and Welsch, Mathematics of Computation 23 (1969) 221-230.
-    """
-    order = torch.arange(1, NODES, dtype=torch.float64)
-    off = order / (4 * order.square() - 1).sqrt()
-    nodes, vectors = torch.linalg.eigh(torch.diag(off, 1) + torch.diag(off, -1))
-    weights = 2 * vectors[0].square()
-    return low + (nodes + 1) * (high - low) / 2, weights * (high - low) / 2

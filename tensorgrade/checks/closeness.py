@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -306,7 +307,8 @@ def _count(flags: Tensor) -> str:
 
 def _worst(actual: Tensor, expected: Tensor, out: Tensor) -> str:
     distance = (actual - expected).double().abs().nan_to_num(nan=math.inf).masked_fill(~out, -1.0)
-    index = tuple(int(i) for i in torch.unravel_index(distance.argmax(), distance.shape))
+    # Not torch's: its first call imports sympy, for more than a second.
+    index = tuple(int(i) for i in np.unravel_index(int(distance.argmax()), distance.shape))
     return f"at index {index}: expected {_show(expected[index])}, got {_show(actual[index])}"
 
 

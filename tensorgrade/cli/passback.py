@@ -48,6 +48,8 @@ def passback(assignment: str, dry_run: bool, hub: Path, name: str | None, state:
     grades = read_grades(course, [assignment])
     if not grades:
         raise UsageError("the gradebook has no students. Bring them with `tensorgrade roster sync`")
+    if grades[0].max_points <= 0:
+        raise UsageError(f"{assignment} gives no points, so there is nothing to send")
     with connected(hub, state, known) as lms:
         column = Passback(lms.service, lms.services, assignment, grades[0].max_points)
         scores = column.plan(grades)

@@ -36,6 +36,7 @@ from tensorgrade.notebooks import (
     read_notebook,
     restore,
     with_distinct_names,
+    without_demos,
 )
 from tensorgrade.sandbox.template import LEVEL, Template
 from tensorgrade.student.session import Session
@@ -144,6 +145,8 @@ class Grader:
     def try_out(self, submission: Submission, selection: Selection) -> tuple[CheckRecord, ...]:
         """The verdicts of some checks as they are: nothing is excused because the reference fails too.
 
+        Cells with the tag ``demo`` are left out: they take most of the time of a trial and decide nothing.
+
         Args:
             submission: written by an author of the assignment, to try the grader.
             selection: which checks to run.
@@ -151,7 +154,8 @@ class Grader:
         Raises:
             NotebookError: its notebook cannot be read.
         """
-        return self._run(self._read_submission(submission), self._data, {}, selection).checks
+        notebooks = {name: without_demos(one) for name, one in self._read_submission(submission).items()}
+        return self._run(notebooks, self._data, {}, selection).checks
 
     def _check_grade_cells(self) -> None:
         names = [cell.name for cell in self.cells]

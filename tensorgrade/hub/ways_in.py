@@ -128,7 +128,7 @@ def _configure_lti(c: Any, way: WayIn, state: Path, courses: tuple[HubCourse, ..
     c.Authenticator.enable_auth_state = True
     c.JupyterHub.cookie_max_age_days = 1  # whoever has left the LMS's course is out tomorrow
     c.LTI13LaunchValidator.time_leeway = LEEWAY
-    c.JupyterHub.template_vars = {"announcement_login": OPEN_FROM_LMS}
+    c.JupyterHub.template_vars.update({"announcement_login": OPEN_FROM_LMS})
     c.CryptKeeper.keys = [_crypt_key(state / CRYPT_KEY)]
     ours = c.LaunchAuthenticator
     ours.issuer, ours.client_id = way.issuer, {way.client_id}

@@ -8,6 +8,7 @@ import io
 import os
 import re
 import tempfile
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -17,6 +18,7 @@ from tensorgrade.errors import StorageError, UsageError
 USER = re.compile(r"[a-z0-9][a-z0-9_.@+-]{0,63}")  # what a URL and a folder can hold, in JupyterHub's lower case
 LAUNCHED = "lti-"
 LETTERS = 20  # of a hash: 80 bits, so that no two people share a name by chance
+BREAKING = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of pairs, line breaks; names may have joiners
 LONGEST = 128  # characters; a column of nbgrader's database
 
 
@@ -50,8 +52,10 @@ def checked(person: Person) -> Person:
     if not USER.fullmatch(person.user):
         raise ValueError(f"user {person.user!r}: expected small letters, digits and _ . @ + -")
     for name, text in asdict(person).items():
-        if len(text) > LONGEST or not text.isprintable():
-            raise ValueError(f"{name}: expected at most {LONGEST} characters, all of them printable")
+        if len(text) > LONGEST or any(unicodedata.category(char) in BREAKING for char in text):
+            raise ValueError(
+                f"{name}: expected at most {LONGEST} characters, without line breaks and control characters"
+            )
     return person
 
 

@@ -39,8 +39,10 @@ __all__ = [
     "with_edits",
     "with_edits_anywhere",
     "with_outputs",
+    "without_demos",
 ]
 
+DEMO = "demo"
 OUTPUT_BYTES_OF_A_NOTEBOOK = 8 * 1024 * 1024
 
 
@@ -66,6 +68,12 @@ def is_autograded(cell: NotebookNode) -> bool:
     """Whether a grader gives the points of this cell."""
     nbgrader = _nbgrader(cell)
     return bool(cell.cell_type == "code" and nbgrader.get("grade") and not nbgrader.get("solution"))
+
+
+def without_demos(notebook: NotebookNode) -> NotebookNode:
+    """The notebook without the cells that its author has given the tag ``demo``: they show, and nothing needs them."""
+    cells = [cell for cell in notebook.cells if DEMO not in cell.metadata.get("tags", ())]
+    return NotebookNode({**notebook, "cells": cells})
 
 
 def restore(submitted: NotebookNode, source: NotebookNode, steps: Steps = DEFAULT_STEPS) -> NotebookNode:

@@ -9,6 +9,7 @@ from enum import Enum
 from functools import cached_property
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -212,7 +213,7 @@ class Case:
         if self.actual.numel() <= 4 * PLACES:
             return True
         step = self.actual.numel() // PLACES
-        index = torch.unravel_index(torch.arange(0, self.actual.numel(), step), self.actual.shape)
+        index = np.unravel_index(np.arange(0, self.actual.numel(), step), tuple(self.actual.shape))
         got, wanted = value[index].double(), self.actual[index]
         largest = max(_largest(got), _largest(wanted))
         far = (got - wanted).abs() > 10 * (self.atol + self.rtol * largest) + 1e-5 * largest
