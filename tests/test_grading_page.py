@@ -276,6 +276,7 @@ def test_a_long_grade_holds_up_nobody(hub: Hub, people: dict[str, Member], tom: 
         assert waiting.result()["success"]
 
 
+@pytest.mark.proof
 def test_commands_wait_for_each_other(hub: Hub, people: dict[str, Member], tom: Member) -> None:
     """Two TAs may press two buttons at once: one command runs after the other, and both succeed."""
     people["iris"].get(f"{PAGE}/formgrader")
@@ -288,8 +289,13 @@ def test_commands_wait_for_each_other(hub: Hub, people: dict[str, Member], tom: 
 
 
 def test_what_does_not_exist_is_no_command(tom: Member) -> None:
-    """A command on an assignment that is not there starts nothing; a failed one says why."""
+    """A command on an assignment that is not there starts nothing."""
     assert tom.ask("POST", f"{PAGE}/formgrader/api/assignment/nothing/collect").status_code == 404
+
+
+@pytest.mark.proof
+def test_a_command_that_fails_says_why(tom: Member) -> None:
+    """What the command said is shown to who pressed the button."""
     result = done(tom, "/submission/tiny/nobody/autograde")
     assert result["success"] is False
     assert "nobody" in str(result["log"])

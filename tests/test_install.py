@@ -101,7 +101,7 @@ def test_wheel_holds_the_package_and_nothing_of_a_course(wheel: Path) -> None:
         path for path in (ROOT / "tensorgrade").rglob("*") if path.is_file() and path.parent.name != "__pycache__"
     ]
     assert names == {str(path.relative_to(ROOT)) for path in present}
-    assert {Path(name).suffix for name in names} == {".py", ".j2", ".typed"}
+    assert {Path(name).suffix for name in names} == {".py", ".j2", ".js", ".typed"}
     assert not any(Path(name).name.startswith("test_") for name in names)
 
 

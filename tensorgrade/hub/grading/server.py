@@ -1,4 +1,4 @@
-"""The process of a grading page: it listens at once, and loads nbgrader while the hub goes on starting."""
+"""The process of a grading page: it listens at once, and loads nbgrader when somebody asks, or the hub has started."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ NEEDED = (
 # What commands get of this process's environment: no token is among it.
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "JUPYTER_CONFIG_PATH", "JUPYTER_RUNTIME_DIR", "TENSORGRADE_EXCHANGE")
 
+SECONDS_UNASKED = 20.0  # with many courses, loading all at once would hold up the hub's start
+
 log = logging.getLogger("tensorgrade.grading")
 
 
@@ -51,12 +53,14 @@ def serve(folder: Path, name: str) -> None:
 async def _serve(folder: Path, name: str) -> None:
     prefix = os.environ["JUPYTERHUB_SERVICE_PREFIX"].rstrip("/")
     address = urlparse(os.environ["JUPYTERHUB_SERVICE_URL"])
-    ready, stopped = asyncio.Event(), asyncio.Event()
-    server = HTTPServer(Application([(r".*", Starting, {"prefix": prefix, "ready": ready})]), xheaders=True)
+    asked, ready, stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    first = {"prefix": prefix, "asked": asked, "ready": ready}
+    server = HTTPServer(Application([(r".*", Starting, first)]), xheaders=True)
     server.listen(address.port or 80, address.hostname or "127.0.0.1")
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+    await _first_of(asked, stopped)
     try:
         application = await loop.run_in_executor(None, load, folder, name, prefix)
     except TensorgradeError as error:
@@ -70,18 +74,27 @@ async def _serve(folder: Path, name: str) -> None:
         jobs.stop()
 
 
+async def _first_of(*events: asyncio.Event) -> None:
+    """Wait until there is something to do, or for so long that the hub will have started."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, timeout=SECONDS_UNASKED, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+
+
 class Starting(RequestHandler):  # type: ignore[misc]  # tornado's
     """What is asked for before nbgrader is there: wait, then ask again."""
 
-    def initialize(self, prefix: str, ready: asyncio.Event) -> None:
+    def initialize(self, prefix: str, asked: asyncio.Event, ready: asyncio.Event) -> None:
         """Learn what to wait for; tornado calls this."""
-        self.prefix, self.ready = prefix, ready
+        self.prefix, self.asked, self.ready = prefix, asked, ready
 
     async def get(self) -> None:
         """The hub only wants to know whether somebody listens."""
         if self.request.path.rstrip("/") == self.prefix:
             self.redirect(f"{self.prefix}/formgrader")
             return
+        self.asked.set()
         await self.ready.wait()
         self.redirect(self.request.uri or self.prefix)
 
@@ -110,9 +123,8 @@ def load(folder: Path, name: str, prefix: str) -> Any:
     from tensorgrade.hub.grading.jobs import Jobs
 
     course = Course.at(folder)
-    quiet = log.getChild("nbgrader")
-    quiet.setLevel(logging.WARNING)  # it lists every assignment at every look
-    app = course.start_nbgrader(quiet)
+    app = course.start_nbgrader(log.getChild("nbgrader"))
+    app.log.setLevel(logging.WARNING)  # it lists every assignment at every look
     if app.coursedir.course_id != name:
         raise UsageError(
             f"{course.root / 'nbgrader_config.py'}: c.CourseDirectory.course_id is {app.coursedir.course_id!r}; "
