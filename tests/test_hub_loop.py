@@ -225,15 +225,23 @@ def grade_by_hand(tom: Page, hub: Hub, shot: Shot) -> None:
     expect(tom.get_by_text("Every element of the result is twice")).to_be_visible()
     expect(tom.locator("#why-comment")).to_have_attribute("placeholder", re.compile("."))  # its script has come so far
     for field, kind, text in (("#why", "grade", "1.5"), ("#why-comment", "comment", "Short and right.")):
+        at_rest(tom)  # the page scrolls to what was chosen, and only then puts the cursor there
+        tom.locator(field).click()
+        tom.locator(field).press_sequentially(text, delay=50)
+        expect(tom.locator(field)).to_have_value(text)
         with tom.expect_response(re.compile(f"/api/{kind}/")) as answer:
-            tom.locator(field).press_sequentially(text)
             tom.keyboard.press("Tab")
         assert answer.value.ok
-    tom.locator("#why-comment").scroll_into_view_if_needed()
-    expect(tom.locator(".save-icon:visible")).to_have_count(0)  # the page has come to rest
+    at_rest(tom)
     shot(tom, "graded-by-hand")
     tom.goto(f"{hub.address}{PAGE}/manage_submissions/tiny")
     expect(row_of(tom, "ada").locator(".score")).to_have_text("5.5 / 6")
+
+
+def at_rest(page: Page) -> None:
+    """Nothing moves and nothing is being saved."""
+    expect(page.locator(".save-icon:visible")).to_have_count(0)
+    page.wait_for_function("() => jQuery(':animated').length === 0")
 
 
 def student_reads(ada: Page, hub: Hub, shot: Shot) -> None:

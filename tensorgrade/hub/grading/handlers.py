@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import html
 import json
+import logging
 import re
 import secrets
 from pathlib import Path
@@ -64,7 +65,9 @@ class Guarded(HubOAuthenticated):  # type: ignore[misc]  # JupyterHub's
     @property
     def api(self) -> NbGraderAPI:
         """nbgrader's, with the settings that were read at the start."""
-        return NbGraderAPI(self.coursedir, self.authenticator, parent=self.settings["nbgrader_formgrader"])
+        api = NbGraderAPI(self.coursedir, self.authenticator, parent=self.settings["nbgrader_formgrader"])
+        api.log_level = logging.WARNING  # it lists every assignment at every look
+        return api
 
     def on_finish(self) -> None:
         """Forget what was read: a job may change the database."""

@@ -124,7 +124,6 @@ def load(folder: Path, name: str, prefix: str) -> Any:
 
     course = Course.at(folder)
     app = course.start_nbgrader(log.getChild("nbgrader"))
-    app.log.setLevel(logging.WARNING)  # it lists every assignment at every look
     if app.coursedir.course_id != name:
         raise UsageError(
             f"{course.root / 'nbgrader_config.py'}: c.CourseDirectory.course_id is {app.coursedir.course_id!r}; "
