@@ -21,7 +21,13 @@ from tests.test_hub_lti import running
 from tests.test_hub_running import free_ports
 
 pytestmark = pytest.mark.proof
-COURSES = '[dl101]\ntitle = "T"\nfolder = "."\ninstructors = ["iris@example.edu"]\nstudents = ["ada@example.edu"]\n'
+COURSES = """
+[dl101]
+title = "T"
+folder = "courses/dl101"
+instructors = ["iris@example.edu"]
+students = ["ada@example.edu"]
+"""
 SECRET = "s3cret"
 SIGN_IN = """
 [oauth]
