@@ -62,10 +62,11 @@ def prove_assignment(
     The reference solution and each variant in ``variants/`` must pass every check with each seed. The
     untouched release must pass none. Each mutant in ``mutants/`` must fail the checks that it names,
     and lose points in the tasks that it names and in no task that has nothing to do with them. Of the
-    mutants generated from the solution most must fail a check. Checks with a budget of their own (such
-    as training) run for the reference with each seed, for one variant with each seed, for the
-    mutants that name them, and for the generated mutants that nothing else finds. Results are
-    recorded one by one, so that an interrupted proof goes on where it was.
+    mutants generated from the solution most must fail a check. Of a task that has nothing to do with
+    what was changed one check is tried. Checks with a budget of their own (such as training) run for
+    the reference with each seed, for one variant with each seed, for the mutants that name them, and
+    for the generated mutants that nothing else finds. Results are recorded one by one, so that an
+    interrupted proof goes on where it was.
 
     Args:
         assignment: with tensorgrade's checks; it is not changed.
@@ -149,14 +150,26 @@ class _Proving:
             for edits in variants:
                 long = bool(trained) and trained[seed % len(trained)] is edits
                 attempt = Attempt(Kind.VARIANT, edits.file.stem, edits.summary, seed)
-                yield _Trial(attempt, self._runner.files(edits), ALL_CHECKS if long else QUICK, edits)
+                yield _Trial(attempt, self._runner.files(edits), self._selection(edits, long), edits)
 
     def _wrong_ones(self) -> Iterator[_Trial]:
         long = {record.name for record in self._long_checks}
         for edits in self._mutants:
-            selection = ALL_CHECKS if _listed(edits, "killed by") & long else QUICK
+            selection = self._selection(edits, bool(_listed(edits, "killed by") & long))
             attempt = Attempt(Kind.MUTANT, edits.file.stem, edits.summary)
             yield _Trial(attempt, self._runner.files(edits), selection, edits)
+
+    def _selection(self, edits: CellEdits, long: bool) -> Selection:
+        """All checks of the tasks that build on what was changed, and one of each other task: it should not notice."""
+        changed = self._tasks_of(edits) | _listed(edits, "loses")
+        related = changed.union(*(self._dependents.get(task, set()) for task in changed))
+        chosen = {_function(name) for name in _listed(edits, "killed by")}
+        first: dict[str, str] = {}
+        for record in self._checks:
+            first.setdefault(record.task, _function(record.name))
+            if record.task in related or not changed:
+                chosen.add(_function(record.name))
+        return Selection(long=long, checks=frozenset(chosen.union(first.values())))
 
     def _generated(self) -> Iterator[_Trial]:
         """Every mistake that can be made in the lines that students write, but for those judged to be none."""
@@ -226,7 +239,7 @@ class _Proving:
         if others := sorted(losing - related):
             yield f"loses points of {', '.join(others)}, which does not build on {', '.join(sorted(loses))}"
         # A check without its case stands for any of its cases.
-        found = failed | {name.partition("[")[0] for name in failed}
+        found = failed | set(map(_function, failed))
         if missed := sorted(_listed(edits, "killed by") - found):
             yield f"passes {', '.join(missed)}, which should find it"
 
@@ -256,6 +269,11 @@ class _Proving:
 
     def _tasks_of(self, edits: CellEdits) -> set[str]:
         return {answer.task for answer in self._answers if answer.cell in edits.cells}
+
+
+def _function(name: str) -> str:
+    """The function of a check, which may have cases."""
+    return name.partition("[")[0]
 
 
 def _failures(records: list[CheckRecord]) -> str:
