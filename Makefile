@@ -14,10 +14,10 @@ help:          ## show this list
 demo: $(READY) sandbox  ## release, collect, grade and give feedback on ten sample submissions
 	$(PY) demo/demo.py
 
-test: lint sandbox browser $(PROXY)  ## format, rules, types and the suite, in less than fifteen minutes
+test: lint sandbox browser $(PROXY)  ## format, rules, types and the suite (budget: 15 minutes on two cores)
 	$(PY) -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder -m "not proof"
 
-proof: $(READY) sandbox browser kernel $(PROXY)  ## the long tests: every mutant with training, many secrets, repeated kills
+proof: $(READY) sandbox browser kernel $(PROXY)  ## the long tests: every mutant, many secrets, repeated kills (budget: 40 minutes)
 	$(PY) -m pytest --numprocesses 2 --dist worksteal -m proof
 
 hub: $(READY) $(PROXY) sandbox  ## start a JupyterHub on this machine, as hub_config/ says
