@@ -77,9 +77,9 @@ def free_ports() -> int:
     raise AssertionError("no free ports")
 
 
-def start(state: Path, port: int, config: Path = ROOT / "hub_config") -> Hub:
+def start(state: Path, port: int, config: Path = ROOT / "hub_config", python: str = sys.executable) -> Hub:
     """Start the command and read what it prints until the hub is there."""
-    command = [sys.executable, "-m", "tensorgrade", "hub", str(config), "--state", str(state), "--port", str(port)]
+    command = [python, "-m", "tensorgrade", "hub", str(config), "--state", str(state), "--port", str(port)]
     said = state.with_name(f"{state.name}.said")
     with said.open("w") as file:
         process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
@@ -91,13 +91,13 @@ def start(state: Path, port: int, config: Path = ROOT / "hub_config") -> Hub:
 
 
 @contextmanager
-def hub_of_two_courses() -> Iterator[Hub]:
+def hub_of_two_courses(python: str = sys.executable) -> Iterator[Hub]:
     """A hub with two courses; one person studies in both."""
     folder = Path(tempfile.mkdtemp(prefix="hub-", dir="/tmp"))
     shutil.copytree(TINY, folder / "operator")
     shutil.copytree(ROOT / "hub_config", folder / "operator" / "hub_config")
     (folder / "operator" / "hub_config" / "courses.toml").write_text(TWO_COURSES)
-    started = start(folder / "state", free_ports(), folder / "operator" / "hub_config")
+    started = start(folder / "state", free_ports(), folder / "operator" / "hub_config", python)
     try:
         yield started
     finally:
