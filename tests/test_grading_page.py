@@ -325,6 +325,7 @@ def in_room(hub: Hub, student: str, *command: str) -> str:
     return done.stderr
 
 
+@pytest.mark.proof
 def test_an_assignment_goes_out_and_comes_back(hub: Hub, tom: Member) -> None:
     """What staff release on the page students fetch; what they hand in is collected, graded and fed back to them."""
     for command in ("assign", "release"):
