@@ -22,6 +22,7 @@ from tensorgrade.hub.ways_in import configure_way_in
 PROGRAMS = Path(sys.executable).parent
 STATE = "TENSORGRADE_HUB_STATE"
 PORT = "TENSORGRADE_HUB_PORT"
+DOMAIN = "TENSORGRADE_HUB_DOMAIN"
 FIRST_PASSWORDS = "first-passwords.txt"
 CSP = "frame-ancestors 'none'; report-uri /hub/security/csp-report"
 
@@ -42,6 +43,8 @@ def configure_machine(c: Any, folder: Path) -> None:
     for course in courses:
         folders.prepare(course)
     _network(c, state, port)
+    if domain := os.environ.get(DOMAIN):
+        _domains(c, domain)
     _people(c, state, courses)
     configure_way_in(c, folder / "sign_in.toml", state, courses)
     _servers(c, folder, folders, courses)
@@ -67,6 +70,17 @@ def _network(c: Any, state: Path, port: int) -> None:
     c.JupyterHub.cookie_secret_file = str(state / "cookie_secret")
 
     c.JupyterHub.tornado_settings = {"headers": {"Content-Security-Policy": CSP}}
+
+
+def _domains(c: Any, domain: str) -> None:
+    """Every server and every page of a course has a name of its own below the domain.
+
+    Stops: a page of one person's server that acts as whoever opens it, in the rights of the same origin; a server
+    that sets the hub's cookies (ref: JupyterHub, *Security overview*, "Isolate traffic of servers by subdomain").
+    """
+    c.JupyterHub.subdomain_host = domain
+    # Cookies by these names are the host's alone, and go over TLS only (ref: RFC 6265bis, 4.1.3.2).
+    c.JupyterHub.cookie_host_prefix_enabled = domain.startswith("https://")
 
 
 def _people(c: Any, state: Path, courses: tuple[HubCourse, ...]) -> None:

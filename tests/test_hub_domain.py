@@ -1,0 +1,81 @@
+"""A hub with a domain: every server and every course's page has a name of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.commands import run
+from tests.running_hub import SECONDS, Hub, chromium, hub_of_two_courses, signed_in
+
+DOMAIN = "hub.example.edu"
+ASK_AS_IF_FROM_THE_HUB = """async (address) => {
+    try {
+        const answer = await fetch(address, {credentials: "include"});
+        return `${answer.status} ${await answer.text()}`;
+    } catch (error) {
+        return "blocked";
+    }
+}"""
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    """The hub, started once."""
+    with hub_of_two_courses(domain=DOMAIN) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser(hub: Hub) -> Iterator[Browser]:
+    """Chromium, to which every name below the domain is this hub."""
+    names = ",".join(f"MAP {name}:80 127.0.0.1:{hub.port}" for name in (DOMAIN, f"*.{DOMAIN}"))
+    with chromium(f"--host-resolver-rules={names}") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def ada(hub: Hub, browser: Browser) -> Page:
+    """A student with a running server."""
+    page = signed_in(browser, hub, "ada")
+    page.goto(f"{hub.address}/hub/spawn")
+    page.get_by_label("CPU").check()
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_url("**/user/ada/lab**", timeout=SECONDS * 1000)
+    expect(page.locator(".jp-Launcher")).to_be_visible()
+    return page
+
+
+@pytest.mark.proof
+def test_a_server_has_a_name_of_its_own(hub: Hub, ada: Page) -> None:
+    """JupyterLab runs under the student's name, and its pages read nothing of the hub with the student's cookies."""
+    host = urlsplit(ada.url).hostname or ""
+    assert host.endswith(f".{DOMAIN}")
+    assert host != DOMAIN
+    assert ada.evaluate(ASK_AS_IF_FROM_THE_HUB, f"{hub.address}/hub/api/user") == "blocked"
+    ada.get_by_role("menuitem", name="Nbgrader").click()
+    expect(ada.get_by_text("Assignment List")).to_be_visible()
+
+
+@pytest.mark.proof
+def test_a_grading_page_has_a_name_of_its_own(hub: Hub, browser: Browser) -> None:
+    """Staff reach the page of their course from the hub's page; it has another name than any server."""
+    tom = signed_in(browser, hub, "tom")
+    tom.get_by_role("button", name="Services").click()
+    tom.get_by_role("link", name="grading-dl101").click()
+    expect(tom.locator("#main-table").get_by_text("tiny")).to_be_visible()
+    assert (urlsplit(tom.url).hostname or "").endswith(f".{DOMAIN}")
+
+
+def test_an_address_with_a_path_is_no_domain(tmp_path: Path) -> None:
+    """What cannot have names in front of it is refused before anything starts."""
+    (tmp_path / "hub_config").mkdir()
+    for wrong in ("hub.example.edu", "https://example.edu/hub", "ftp://example.edu"):
+        done = run(tmp_path, "tensorgrade", "hub", "hub_config", "--state", "state", "--domain", wrong)
+        assert done.returncode == 2
+        assert "expected an address such as https://hub.example.edu" in done.stderr
+    assert not (tmp_path / "state").exists()
