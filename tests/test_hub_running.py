@@ -81,6 +81,15 @@ def test_student_gets_a_server(ada: Page) -> None:
     ada.keyboard.press("Escape")
 
 
+def test_the_hub_goes_before_the_servers(hub: Hub, ada: Page) -> None:
+    """Servers have a lower priority than the hub, so that its pages answer while a class starts them."""
+    started = children_of(hub.process.pid)
+    servers = [pid for pid in started if "singleuser" in Path(f"/proc/{pid}/cmdline").read_text()]
+    assert servers
+    hubs = os.getpriority(os.PRIO_PROCESS, started[0])
+    assert all(os.getpriority(os.PRIO_PROCESS, pid) > hubs for pid in servers)
+
+
 def test_a_gpu_cannot_be_had_through_the_api(hub: Hub, browser: Browser, ada: Page) -> None:
     """What the spawn page does not offer is refused too where the page is not used."""
     page = signed_in(browser, hub, "bob")
