@@ -91,12 +91,23 @@ def start(state: Path, port: int, config: Path = ROOT / "hub_config") -> Hub:
 
 
 @contextmanager
-def hub_of_two_courses() -> Iterator[Hub]:
-    """A hub with two courses; one person studies in both."""
+def hub_of_two_courses(courses: str = TWO_COURSES, exchange: str = "", more: str = "") -> Iterator[Hub]:
+    """A hub with two courses; one person studies in both.
+
+    Args:
+        courses: instead of them.
+        exchange: ``exchange.toml``, instead of the one that comes with the hub.
+        more: Python, at the end of ``jupyterhub_config.py``.
+    """
     folder = Path(tempfile.mkdtemp(prefix="hub-", dir="/tmp"))
     shutil.copytree(TINY, folder / "operator")
-    shutil.copytree(ROOT / "hub_config", folder / "operator" / "hub_config")
-    (folder / "operator" / "hub_config" / "courses.toml").write_text(TWO_COURSES)
+    config = folder / "operator" / "hub_config"
+    shutil.copytree(ROOT / "hub_config", config)
+    (config / "courses.toml").write_text(courses)
+    if exchange:
+        (config / "exchange.toml").write_text(exchange)
+    with (config / "jupyterhub_config.py").open("a") as file:
+        file.write(f"\n{more}\n")
     started = start(folder / "state", free_ports(), folder / "operator" / "hub_config")
     try:
         yield started

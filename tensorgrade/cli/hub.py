@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from tensorgrade.cli.words import complain
 from tensorgrade.errors import PlatformError, UsageError
 
 SECONDS_TO_START = 120
@@ -61,6 +62,7 @@ def hub(config: Path, state: Path | None, port: int) -> int:
     try:
         _wait_until_ready(process, port, folder / "hub.log")
         click.echo(f"http://127.0.0.1:{port}")
+        _warn_of_directory(config / "exchange.toml")
         _show_first_passwords(folder / "first-passwords.txt")
         click.echo("Ctrl-C stops it.")
         status = process.wait()
@@ -74,6 +76,17 @@ def hub(config: Path, state: Path | None, port: int) -> int:
         f"the hub has ended by itself, with status {status}: {_last_line(folder / 'hub.log')} "
         f"(see {folder / 'hub.log'}). The same command starts it again; people's files are all there."
     )
+
+
+def _warn_of_directory(file: Path) -> None:
+    """Say once more what an operator has chosen there."""
+    from tensorgrade.hub.exchange.settings import read_exchange
+
+    if not read_exchange(file).is_service:
+        complain(
+            f"{file}: [directory]: everybody in a course can hand in as somebody else, at any time, and read what "
+            "others hand in if they guess its folder's name. Take [service] unless these people trust each other."
+        )
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
