@@ -11,6 +11,7 @@
     │   ├── GradebookError    nbgrader could not store a result
     │   ├── StorageError      a disk or a database cannot be written: nobody's result can be stored
     │   ├── LmsError          the learning management system refuses, or cannot be reached
+    │   ├── ExchangeError     the hub's exchange refuses, or cannot be reached
     │   └── CourseBusy        another process grades in this course
     ├── NotebookError         a notebook cannot be read: data about a student, not a fault of ours
     ├── StudentError          the student's code raised
@@ -84,6 +85,19 @@ class LmsError(PlatformError):
 
     Args:
         message: the request, and what the answer was.
+        status: the answer's HTTP status; 0 without an answer.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ExchangeError(PlatformError):
+    """The hub's exchange refuses, or cannot be reached.
+
+    Args:
+        message: why.
         status: the answer's HTTP status; 0 without an answer.
     """
 

@@ -95,13 +95,28 @@ def start(
 
 
 @contextmanager
-def hub_of_two_courses(python: str = sys.executable, domain: str = "") -> Iterator[Hub]:
-    """A hub with two courses; one person studies in both."""
+def hub_of_two_courses(
+    courses: str = TWO_COURSES, exchange: str = "", more: str = "", python: str = sys.executable, domain: str = ""
+) -> Iterator[Hub]:
+    """A hub with two courses; one person studies in both.
+
+    Args:
+        courses: instead of them.
+        exchange: ``exchange.toml``, instead of the one that comes with the hub.
+        more: Python, at the end of ``jupyterhub_config.py``.
+        python: of the environment to start it from.
+        domain: of the hub, if it has one.
+    """
     folder = Path(tempfile.mkdtemp(prefix="hub-", dir="/tmp"))
     shutil.copytree(TINY, folder / "operator")
-    shutil.copytree(ROOT / "hub_config", folder / "operator" / "hub_config")
-    (folder / "operator" / "hub_config" / "courses.toml").write_text(TWO_COURSES)
-    started = start(folder / "state", free_ports(), folder / "operator" / "hub_config", python, domain)
+    config = folder / "operator" / "hub_config"
+    shutil.copytree(ROOT / "hub_config", config)
+    (config / "courses.toml").write_text(courses)
+    if exchange:
+        (config / "exchange.toml").write_text(exchange)
+    with (config / "jupyterhub_config.py").open("a") as file:
+        file.write(f"\n{more}\n")
+    started = start(folder / "state", free_ports(), config, python, domain)
     try:
         yield started
     finally:

@@ -20,6 +20,7 @@ from playwright.sync_api import expect
 from tensorgrade.hub.courses import read_courses
 from tensorgrade.hub.folders import MachineFolders
 from tensorgrade.hub.room import home_of, room_command
+from tests.running_exchange import Asker, token_of
 from tests.running_hub import SECONDS, TINY, Hub, Member, children_of, chromium, hub_of_two_courses, signed_in
 
 PAGE = "/services/grading-dl101"
@@ -304,7 +305,7 @@ def test_a_command_that_fails_says_why(tom: Member) -> None:
 # The way of an assignment
 
 
-def in_room(hub: Hub, student: str, *command: str) -> str:
+def in_room(hub: Hub, student: str, token: str, *command: str) -> str:
     """Run nbgrader in a student's room, as the extensions of JupyterLab do."""
     courses = read_courses(hub.state.parent / "operator" / "hub_config" / "courses.toml")
     folders, home = MachineFolders(hub.state, TINY), home_of(student, hub.state / "homes")
@@ -317,7 +318,8 @@ def in_room(hub: Hub, student: str, *command: str) -> str:
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "JUPYTERHUB_USER": student,
         "JUPYTER_CONFIG_PATH": f"{settings}/student:{settings}/all",
-        "TENSORGRADE_EXCHANGE": str(folders.exchange),
+        "JUPYTERHUB_API_TOKEN": token,
+        "TENSORGRADE_EXCHANGE": f"{hub.address}/services/exchange",
     }
     program = [*room, str(Path(sys.executable).parent / "nbgrader"), *command]
     done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
@@ -326,14 +328,15 @@ def in_room(hub: Hub, student: str, *command: str) -> str:
 
 
 @pytest.mark.proof
-def test_an_assignment_goes_out_and_comes_back(hub: Hub, tom: Member) -> None:
+def test_an_assignment_goes_out_and_comes_back(hub: Hub, people: dict[str, Member], tom: Member) -> None:
     """What staff release on the page students fetch; what they hand in is collected, graded and fed back to them."""
     for command in ("assign", "release"):
         assert done(tom, f"/assignment/tiny/{command}")["success"], command
-    in_room(hub, "bob", "fetch_assignment", "tiny", "--course", "dl101")
+    token = token_of(people["bob"])
+    in_room(hub, "bob", token, "fetch_assignment", "tiny", "--course", "dl101")
     notebook = hub.state / "homes" / "bob" / "dl101" / "tiny" / "tiny.ipynb"
     notebook.write_text(notebook.read_text().replace("raise NotImplementedError()", "return x + x"))
-    in_room(hub, "bob", "submit", "tiny", "--course", "dl101")
+    in_room(hub, "bob", token, "submit", "tiny", "--course", "dl101")
     shutil.rmtree(course_of(hub) / "submitted")
     assert done(tom, "/assignment/tiny/collect")["success"]
     assert done(tom, "/submissions/tiny/autograde")["success"]
@@ -342,8 +345,8 @@ def test_an_assignment_goes_out_and_comes_back(hub: Hub, tom: Member) -> None:
     for command in ("generate_feedback", "release_feedback"):
         result = done(tom, f"/assignment/tiny/bob/{command}")
         assert result["success"], result
-    in_room(hub, "bob", "fetch_feedback", "tiny", "--course", "dl101")
+    in_room(hub, "bob", token, "fetch_feedback", "tiny", "--course", "dl101")
     [page] = notebook.parent.glob("feedback/*/tiny.html")
     assert "Every element of the result is twice" in page.read_text()
     assert done(tom, "/assignment/tiny/unrelease")["success"]
-    assert not (hub.state / "exchange" / "dl101" / "outbound" / "tiny").exists()
+    assert Asker("bob", hub, token).ask("GET", "/assignments").json() == {"assignments": []}

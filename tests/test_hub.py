@@ -30,6 +30,7 @@ from tensorgrade.hub import (
 )
 from tensorgrade.hub.cgroups import limit_server, prepare_groups
 from tensorgrade.hub.culler import Server, reason_to_stop
+from tensorgrade.hub.exchange.settings import read_exchange
 from tensorgrade.hub.gpus import Gpu, device_paths, parse_gpus
 from tensorgrade.hub.quota import has_seat
 from tensorgrade.hub.room import home_of, room_command
@@ -67,6 +68,10 @@ PROFILE = '[cpu]\ntitle = "T"\ntext = "T"\ncores = 2\nmemory_gib = 4\nimage = "i
         ("courses", COURSE + 'students = "ada"', "students: expected a list of texts"),
         ("courses", COURSE + "gpus = true", "gpus: expected a whole number, got True"),
         ("courses", COURSE + "gpus = -1", "gpus: expected 0 or more"),
+        ("courses", COURSE + "late_hours = -1", "late_hours: expected 0 or more"),
+        ("exchange", "[folder]", r"expected one of the tables \[service\], \[directory\]"),
+        ("exchange", "[service]\n[directory]", "expected one table, got 2"),
+        ("exchange", "[service]\nupload_mib = 0", "upload_mib: expected 1 or more, got 0"),
         ("courses", COURSE.replace("dl101", "DL101"), "expected a name of small letters"),
         ("courses", COURSE + 'students = ["../ada"]', "user '../ada': expected small letters"),
         ("courses", COURSE + 'students = ["iris"]', "iris is both staff and student"),
@@ -92,7 +97,7 @@ def test_mistakes_in_the_files_are_named(tmp_path: Path, kind: str, text: str, r
     path = tmp_path / f"{kind}.toml"
     path.write_text(text)
     with pytest.raises(UsageError, match=reason) as caught:
-        read_courses(path) if kind == "courses" else read_profiles(path)
+        {"courses": read_courses, "profiles": read_profiles, "exchange": read_exchange}[kind](path)
     assert str(caught.value).startswith(str(path))
 
 
@@ -101,7 +106,7 @@ def test_mistakes_in_the_files_are_named(tmp_path: Path, kind: str, text: str, r
 
 def test_nobody_is_admin() -> None:
     """No role has a scope that reaches all users or another person's server, but the culler's four."""
-    roles = {role["name"]: role["scopes"] for role in roles_of((WITH_GPU, WITHOUT))}
+    roles = {role["name"]: role["scopes"] for role in roles_of((WITH_GPU, WITHOUT), exchange=True)}
     assert set(roles.pop("idle-culler")) == {"list:users", "read:users:activity", "read:servers", "delete:servers"}
     for name, scopes in roles.items():
         for scope in scopes:
@@ -118,6 +123,15 @@ def test_instructors_reach_their_own_course_only() -> None:
     assert role["groups"] == ["instructors-ml1"]
     assert {scope.partition("!")[2] for scope in role["scopes"]} == {"group=nbgrader-ml1"}
     assert groups_of((WITHOUT,))["nbgrader-ml1"] == {"users": ["eve"]}
+
+
+def test_only_members_and_pages_may_ask_the_exchange() -> None:
+    """The scope of the exchange belongs to courses' groups and grading pages; without a service to nobody."""
+    [role] = [role for role in roles_of((WITHOUT,), exchange=True) if role["name"] == "exchange"]
+    assert role["scopes"] == ["access:services!service=exchange"]
+    assert role["groups"] == ["formgrade-ml1", "nbgrader-ml1"]
+    assert role["services"] == ["grading-ml1"]
+    assert "exchange" not in str(roles_of((WITHOUT,)))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the rooms of one machine share: a course's directory for its staff, the exchange for its members."""
+"""What the rooms of one machine share: a course's directory for its staff, at most nbgrader's exchange for others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def folders(tmp_path: Path) -> MachineFolders:
     state = tmp_path / "state"
     for folder in (state, state / "homes"):
         folder.mkdir(mode=0o700)
-    made = MachineFolders(state, TINY)
+    made = MachineFolders(state, TINY, directory_exchange=True)
     for course in COURSES:
         made.prepare(course)
     return made
@@ -124,6 +124,25 @@ def test_students_do_not_list_the_exchange(folders: MachineFolders) -> None:
     assert "Permission denied" in listed.stderr
     taken = run_in_room(folders, "bob", groups, f"import os; os.unlink({str(inbound / 'hers')!r})")
     assert "Operation not permitted" in taken.stderr
+
+
+def test_with_the_service_rooms_share_no_exchange(folders: MachineFolders) -> None:
+    """Usually the exchange is a service: no folder of it is in any room, and its settings are copied to its account."""
+    usual = MachineFolders(folders.state, TINY)
+    for groups in ({"nbgrader-dl101"}, {"formgrade-dl101", "instructors-dl101"}):
+        shared = usual.shared(COURSES, groups)
+        assert not [path for path in (*shared.readable, *shared.writable) if path.is_relative_to(usual.exchange)]
+    settings = folders.state / "courses.toml"
+    settings.write_text("x")
+    for text in ("one", "two"):
+        settings.write_text(text)
+        config = usual.prepare_service([settings, folders.state / "missing.toml"])
+        assert [(file.name, file.read_text()) for file in config.iterdir()] == [("courses.toml", text)]
+    owner = usual.service.stat()
+    assert owner.st_mode & 0o777 == 0o700
+    assert (config / "courses.toml").stat().st_uid == owner.st_uid
+    if os.geteuid() == 0:
+        assert owner.st_uid not in {0, *(folders.course(course).stat().st_uid for course in COURSES)}
 
 
 def test_the_sandbox_starts_in_a_room(folders: MachineFolders) -> None:

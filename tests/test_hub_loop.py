@@ -27,7 +27,9 @@ def hub(request: pytest.FixtureRequest) -> Iterator[Hub]:
     """A hub with the JupyterHub of the lock, and one with the next line."""
     if request.param == "JupyterHub 6" and not JUPYTERHUB_6.exists():
         pytest.skip("no JupyterHub 6 here: make build/jupyterhub-6")
-    with hub_of_two_courses(sys.executable if request.param == "supported line" else str(JUPYTERHUB_6)) as started:
+    with hub_of_two_courses(
+        python=sys.executable if request.param == "supported line" else str(JUPYTERHUB_6)
+    ) as started:
         yield started
 
 

@@ -16,6 +16,7 @@ from tensorgrade import __version__
 from tensorgrade.cli.award import award
 from tensorgrade.cli.calibrate import calibrate
 from tensorgrade.cli.doctor import doctor
+from tensorgrade.cli.exchange import exchange
 from tensorgrade.cli.export import export
 from tensorgrade.cli.feedback import feedback
 from tensorgrade.cli.grade import grade
@@ -106,6 +107,7 @@ for _command in (
     award,
     hub,
     grading_page,
+    exchange,
     roster,
     passback,
     export,

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from tensorgrade.cli.words import complain
 from tensorgrade.errors import PlatformError, UsageError
 
 SECONDS_TO_START = 120
@@ -71,6 +72,7 @@ def hub(config: Path, state: Path | None, port: int, domain: str | None) -> int:
     try:
         _wait_until_ready(process, port, domain, folder / "hub.log")
         click.echo(domain or f"http://127.0.0.1:{port}")
+        _warn_of_directory(config / "exchange.toml")
         _show_first_passwords(folder / "first-passwords.txt")
         click.echo("Ctrl-C stops it.")
         status = process.wait()
@@ -84,6 +86,17 @@ def hub(config: Path, state: Path | None, port: int, domain: str | None) -> int:
         f"the hub has ended by itself, with status {status}: {_last_line(folder / 'hub.log')} "
         f"(see {folder / 'hub.log'}). The same command starts it again; people's files are all there."
     )
+
+
+def _warn_of_directory(file: Path) -> None:
+    """Say once more what an operator has chosen there."""
+    from tensorgrade.hub.exchange.settings import read_exchange
+
+    if not read_exchange(file).is_service:
+        complain(
+            f"{file}: [directory]: everybody in a course can hand in as somebody else, at any time, and read what "
+            "others hand in if they guess its folder's name. Take [service] unless these people trust each other."
+        )
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

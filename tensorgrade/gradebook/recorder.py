@@ -136,7 +136,8 @@ class Recorder:
         register_assignment(self._coursedir, assignment, self._steps)
         with self._selected(assignment), _kept_on_failure(found.release):
             self._run(GenerateAssignment(coursedir=self._coursedir, parent=self._app), f"release {assignment}")
-            if "root" in self._app.config.Exchange and self._coursedir.course_id:
+            configured = "root" in self._app.config.Exchange or "release_assignment" in self._app.config.ExchangeFactory
+            if configured and self._coursedir.course_id:
                 exchange = ExchangeFactory(parent=self._app)
                 users = Authenticator(parent=self._app)
                 step = exchange.ReleaseAssignment(coursedir=self._coursedir, authenticator=users, parent=self._app)

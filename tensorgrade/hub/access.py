@@ -7,6 +7,9 @@ from typing import Any
 
 from tensorgrade.hub.courses import HubCourse
 
+EXCHANGE = "exchange"  # what the hub calls the service; part of its address
+EXCHANGE_SCOPE = f"access:services!service={EXCHANGE}"
+
 
 def groups_of(courses: Iterable[HubCourse]) -> dict[str, dict[str, list[str]]]:
     """JupyterHub's ``load_groups``."""
@@ -23,12 +26,17 @@ def grading_service(course: HubCourse) -> str:
     return f"grading-{course.name}"
 
 
-def roles_of(courses: Iterable[HubCourse]) -> list[dict[str, Any]]:
+def roles_of(courses: Iterable[HubCourse], *, exchange: bool = False) -> list[dict[str, Any]]:
     """JupyterHub's ``load_roles``: nobody is admin, and no role reaches into another user's server.
+
+    Args:
+        courses: whose members have roles.
+        exchange: whether the exchange is a service.
 
     Source: the scopes in JupyterHub's reference, *rbac/scopes*.
     """
-    roles: list[dict[str, Any]] = [_server_role(), _culler_role()]
+    courses = tuple(courses)
+    roles = [_server_role(exchange=exchange), _culler_role(), *([_exchange_role(courses)] if exchange else [])]
     for course in courses:
         students, page = course.student_group, grading_service(course)
         roles += [
@@ -53,10 +61,18 @@ def roles_of(courses: Iterable[HubCourse]) -> list[dict[str, Any]]:
     return roles
 
 
-def _server_role() -> dict[str, Any]:
+def _exchange_role(courses: Iterable[HubCourse]) -> dict[str, Any]:
+    """Who may ask the exchange: members of courses, and the courses' grading pages. It decides what each may do."""
+    groups = [group for course in courses for group in (course.staff_group, course.student_group)]
+    pages = [grading_service(course) for course in courses]
+    return {"name": EXCHANGE, "groups": groups, "services": pages, "scopes": [EXCHANGE_SCOPE]}
+
+
+def _server_role(*, exchange: bool) -> dict[str, Any]:
     """What a user's own server may do with the token in its environment."""
     own = ("users:activity!user", "access:servers!user", "read:users:name!user", "read:users:groups!user")
-    return {"name": "server", "scopes": [*own, "list:services", "read:services"]}
+    more = [EXCHANGE_SCOPE] if exchange else []
+    return {"name": "server", "scopes": [*own, "list:services", "read:services", *more]}
 
 
 def _culler_role() -> dict[str, Any]:

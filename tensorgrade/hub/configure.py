@@ -12,9 +12,10 @@ from typing import Any
 
 import sqlalchemy
 
-from tensorgrade.hub.access import grading_service, groups_of, roles_of
+from tensorgrade.hub.access import EXCHANGE, grading_service, groups_of, roles_of
 from tensorgrade.hub.courses import HubCourse, read_courses
 from tensorgrade.hub.culler import culler_service
+from tensorgrade.hub.exchange.settings import read_exchange
 from tensorgrade.hub.folders import MachineFolders
 from tensorgrade.hub.profiles import read_profiles
 from tensorgrade.hub.room import room_command
@@ -27,6 +28,7 @@ STATE = "TENSORGRADE_HUB_STATE"
 PORT = "TENSORGRADE_HUB_PORT"
 DOMAIN = "TENSORGRADE_HUB_DOMAIN"
 FIRST_PASSWORDS = "first-passwords.txt"
+SERVICE_POLL_SECONDS, SERVER_POLL_SECONDS = 2, 30
 CSP = "frame-ancestors 'none'; report-uri /hub/security/csp-report"
 
 
@@ -41,21 +43,33 @@ def configure_machine(c: Any, folder: Path) -> None:
         UsageError: one of the files is not as it should be.
     """
     state, port = Path(os.environ[STATE]), int(os.environ[PORT])
-    courses = read_courses(folder / "courses.toml")
-    folders = MachineFolders(state, folder.absolute().parent)
+    courses, settings = read_courses(folder / "courses.toml"), read_exchange(folder / "exchange.toml")
+    folders = MachineFolders(state, folder.absolute().parent, directory_exchange=not settings.is_service)
     for course in courses:
         folders.prepare(course)
+    place = exchange_address(f"http://127.0.0.1:{port}") if settings.is_service else str(folders.exchange)
     _network(c, state, port)
     _database(c, state)
     if domain := os.environ.get(DOMAIN):
         _domains(c, domain)
     _people(c, state, courses)
+    c.JupyterHub.load_roles = roles_of(courses, exchange=settings.is_service)
     configure_way_in(c, folder / "sign_in.toml", state, courses)
     _servers(c, folder, folders, courses)
+    c.Spawner.environment["TENSORGRADE_EXCHANGE"] = place
     c.JupyterHub.services = [
         culler_service(sys.executable, folder / "profiles.toml"),
-        *(_grading_page(folder, folders, course) for course in courses),
+        *([_exchange(folder, folders)] if settings.is_service else []),
+        *(_grading_page(folder, folders, course, place) for course in courses),
     ]
+    # How soon the hub sees that a service has ended, and starts it again; people's servers have their own.
+    c.LocalProcessSpawner.poll_interval = SERVICE_POLL_SECONDS
+    c.ProfileSpawner.poll_interval = SERVER_POLL_SECONDS
+
+
+def exchange_address(hub: str) -> str:
+    """Where the exchange answers, if it is a service."""
+    return f"{hub}/services/{EXCHANGE}"
 
 
 def _network(c: Any, state: Path, port: int) -> None:
@@ -105,7 +119,6 @@ def _domains(c: Any, domain: str) -> None:
 def _people(c: Any, state: Path, courses: tuple[HubCourse, ...]) -> None:
     """Only those named in ``courses.toml`` have an account; nobody signs up, nobody is admin."""
     c.JupyterHub.load_groups = groups_of(courses)
-    c.JupyterHub.load_roles = roles_of(courses)
     c.JupyterHub.authenticator_class = CourseAuthenticator
     c.CourseAuthenticator.first_passwords = state / FIRST_PASSWORDS
     c.NativeAuthenticator.enable_signup = False
@@ -130,7 +143,7 @@ def _servers(c: Any, folder: Path, folders: MachineFolders, courses: tuple[HubCo
     c.ProfileSpawner.homes.mkdir(mode=0o700, exist_ok=True)
     c.ProfileSpawner.shared = functools.partial(folders.shared, courses)
     c.ProfileSpawner.readable = [(folder / "jupyter").resolve()]
-    c.Spawner.environment = {"JUPYTER_CONFIG_PATH": role_settings, "TENSORGRADE_EXCHANGE": str(folders.exchange)}
+    c.Spawner.environment = {"JUPYTER_CONFIG_PATH": role_settings}
     c.Spawner.env_keep = ["LANG", "LC_ALL"]
     c.ProfileSpawner.program = [str(PROGRAMS / "jupyterhub-singleuser")]
     c.Spawner.default_url = "/lab"
@@ -143,10 +156,24 @@ def _settings_path(folder: Path, role: str) -> str:
     return os.pathsep.join(str((folder / "jupyter" / name).resolve()) for name in (role, "all"))
 
 
-def _grading_page(folder: Path, folders: MachineFolders, course: HubCourse) -> dict[str, Any]:
+def _exchange(folder: Path, folders: MachineFolders) -> dict[str, Any]:
+    """The exchange, in a room and under an account of its own; it ends with the hub."""
+    config, home = folders.prepare_service([folder / "courses.toml", folder / "exchange.toml"]), folders.service
+    bwrap, *room = room_command(home, ())
+    return {
+        "name": EXCHANGE,
+        "url": f"http://127.0.0.1:{_free_port()}",
+        "command": [bwrap, "--die-with-parent", *room, str(PROGRAMS / "tensorgrade"), "exchange", str(config),
+                    "--state", str(home)],
+        "oauth_no_confirm": True,  # part of the hub
+        "environment": {"PATH": f"{PROGRAMS}:/usr/bin:/bin", "HOME": str(home)},
+    }  # fmt: skip
+
+
+def _grading_page(folder: Path, folders: MachineFolders, course: HubCourse, exchange: str) -> dict[str, Any]:
     """The page of one course, in a room and under an account of its own; it ends with the hub."""
     place, account = folders.course(course), folders.account(course)
-    own = (place, folders.exchange / course.name)
+    own = (place, *([folders.exchange / course.name] if folders.directory_exchange else []))
     bwrap, *room = room_command(account, ((folder / "jupyter").resolve(),), own, (place.stat().st_gid,))
     return {
         "name": grading_service(course),
@@ -159,7 +186,7 @@ def _grading_page(folder: Path, folders: MachineFolders, course: HubCourse) -> d
             "HOME": str(account),
             "JUPYTER_CONFIG_PATH": _settings_path(folder, "staff"),
             "JUPYTER_RUNTIME_DIR": "/tmp/jupyter",  # noqa: S108 - the room's own
-            "TENSORGRADE_EXCHANGE": str(folders.exchange),
+            "TENSORGRADE_EXCHANGE": exchange,
         },
     }  # fmt: skip
 

@@ -26,6 +26,7 @@ class HubCourse:
         students: user names; empty where sign-in brings them (LTI).
         lms_context: the LMS's id of the course, if people come from there; their roles come with them.
         gpus: how many servers with a GPU the course may have at a time.
+        late_hours: how long after the due date submissions are still taken; left out: always.
     """
 
     name: str
@@ -36,6 +37,7 @@ class HubCourse:
     students: tuple[str, ...] = ()
     lms_context: str = ""
     gpus: int = 0
+    late_hours: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would become a wrong group or a wrong folder.
@@ -52,6 +54,8 @@ class HubCourse:
             raise ValueError(f"{both[0]} is both staff and student. Staff try an assignment with `tensorgrade preview`")
         if self.gpus < 0:
             raise ValueError(f"gpus: expected 0 or more, got {self.gpus}")
+        if self.late_hours is not None and not self.late_hours >= 0:
+            raise ValueError(f"late_hours: expected 0 or more, got {self.late_hours}")
 
     @property
     def staff(self) -> tuple[str, ...]:

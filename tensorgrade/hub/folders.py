@@ -1,8 +1,9 @@
 """The folders that several people of one machine share: course directories, and nbgrader's exchange.
 
+The second only where ``exchange.toml`` says so: usually the exchange is a service, and nobody shares its folder.
 A course's files belong to an account of the course, under which its grading page runs, and to the
-course's group, which the rooms of its staff have. Students' rooms have their courses' part of the
-exchange and nothing else of a course.
+course's group, which the rooms of its staff have. Students' rooms have at most their courses' part of the
+exchange, and nothing else of a course.
 """
 
 from __future__ import annotations
@@ -63,15 +64,22 @@ class MachineFolders:
     Attributes:
         state: the folder of the hub's state.
         start_from: a course directory whose assignments a new course begins with; any other folder is no matter.
+        directory_exchange: whether people share nbgrader's exchange; else the hub has a service for it.
     """
 
     state: Path
     start_from: Path
+    directory_exchange: bool = False
 
     @property
     def exchange(self) -> Path:
         """The root of nbgrader's exchange."""
         return self.state / "exchange"
+
+    @property
+    def service(self) -> Path:
+        """The home of the account under which the exchange runs, if it is a service: all that was handed in."""
+        return self.state / "exchange-service"
 
     def course(self, course: HubCourse) -> Path:
         """The course directory; a relative one lies below the state."""
@@ -96,6 +104,11 @@ class MachineFolders:
             raise UsageError(f"{folder}: belongs to root. Give it an account of its own: chown -R 69000:69000 {folder}")
         account.mkdir(mode=0o700, exist_ok=True)
         os.chown(account, owner.st_uid, owner.st_gid)
+        if self.directory_exchange:
+            self._prepare_exchange(course, owner)
+
+    def _prepare_exchange(self, course: HubCourse, owner: os.stat_result) -> None:
+        """The course's part of nbgrader's exchange."""
         place = self.exchange / course.name
         place.mkdir(parents=True, exist_ok=True)
         place.chmod(0o755)  # reached only by the rooms that have it: the folder above is closed
@@ -105,19 +118,37 @@ class MachineFolders:
             os.chown(part, owner.st_uid, owner.st_gid)
             part.chmod(mode)
 
+    def prepare_service(self, settings: Collection[Path]) -> Path:
+        """The home of the exchange's account, with copies of the settings, which that account could not read elsewhere.
+
+        Returns:
+            The folder of the copies.
+        """
+        home, config = self.service, self.service / "config"
+        if not home.exists():
+            uid = self._next_uid()
+            home.mkdir(mode=0o700)
+            os.chown(home, uid, uid if os.geteuid() == 0 else -1)
+        owner = home.stat()
+        shutil.rmtree(config, ignore_errors=True)
+        config.mkdir(mode=0o700)
+        for file in (config, *(shutil.copyfile(file, config / file.name) for file in settings if file.exists())):
+            os.chown(file, owner.st_uid, owner.st_gid)
+        return config
+
     def shared(self, courses: Collection[HubCourse], groups: Collection[str]) -> Shared:
         """What the rooms of these groups' members share."""
         readable: list[Path] = []
         writable: list[Path] = []
         staffed = [course for course in courses if course.staff_group in groups]
         for course in courses:
-            place = self.exchange / course.name
+            place = [self.exchange / course.name] if self.directory_exchange else []
             if course.instructor_group in groups:
-                writable += [self.course(course), place]
+                writable += [self.course(course), *place]
             elif course.staff_group in groups:
                 readable.append(self.course(course))
             elif course.student_group in groups:
-                writable.append(place)
+                writable += place
         gids = {self.course(course).stat().st_gid for course in staffed} - {0}  # never root's
         links = tuple((link_name(course), self.course(course)) for course in staffed)
         return Shared(tuple(readable), tuple(writable), tuple(sorted(gids)), links)
@@ -142,7 +173,8 @@ class MachineFolders:
         """A uid that no course has yet; without root's power there is only one's own."""
         if os.geteuid() != 0:
             return os.geteuid()
-        taken = {folder.stat().st_uid for folder in (self.state / "grading").iterdir()}
+        homes = [*(self.state / "grading").iterdir(), *([self.service] if self.service.exists() else [])]
+        taken = {folder.stat().st_uid for folder in homes}
         taken |= {account.pw_uid for account in pwd.getpwall()}
         uid = next((uid for uid in range(FIRST_UID, LAST_UID + 1) if uid not in taken), None)
         if uid is None:

@@ -15,12 +15,13 @@ from jupyterhub.apihandlers import default_handlers
 from tornado.web import HTTPError
 
 from tensorgrade.hub.choice import ProfileChoice, Refused
-from tensorgrade.hub.configure import PORT, PROGRAMS, configure_machine
+from tensorgrade.hub.configure import PORT, PROGRAMS, configure_machine, exchange_address
 from tensorgrade.hub.courses import read_courses
 from tensorgrade.hub.profiles import read_profiles
 from tensorgrade.hub.rendering import slurm_settings
 
 ADDRESS = "TENSORGRADE_HUB_ADDRESS"
+PUBLIC = "TENSORGRADE_HUB_PUBLIC"  # where browsers reach the hub; so do the nodes, for the exchange
 
 
 class SlurmProfileSpawner(ProfileChoice, SlurmSpawner):  # type: ignore[misc]  # batchspawner's
@@ -90,6 +91,8 @@ def configure_slurm(c: Any, folder: Path) -> None:
     # The nodes must reach the hub; the cluster's network is taken to be the operator's alone.
     address = os.environ.get(ADDRESS) or socket.getfqdn()
     c.JupyterHub.hub_bind_url = f"http://{address}:{int(os.environ[PORT]) + 1}"
+    if public := os.environ.get(PUBLIC):
+        c.Spawner.environment["TENSORGRADE_EXCHANGE"] = exchange_address(public.rstrip("/"))
     c.JupyterHub.spawner_class = SlurmProfileSpawner
     c.SlurmProfileSpawner.profiles = list(read_profiles(folder / "profiles.toml"))
     c.SlurmProfileSpawner.courses = list(read_courses(folder / "courses.toml"))

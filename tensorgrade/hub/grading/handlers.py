@@ -10,9 +10,11 @@ What is not named here is not served. Left out or replaced:
 from __future__ import annotations
 
 import asyncio
+import functools
 import html
 import json
 import logging
+import os
 import re
 import secrets
 from pathlib import Path
@@ -25,6 +27,7 @@ from nbgrader.server_extensions.formgrader import apihandlers, handlers
 from nbgrader.server_extensions.formgrader.base import BaseApiHandler, BaseHandler
 from tornado.web import HTTPError, RedirectHandler, StaticFileHandler, authenticated
 
+from tensorgrade.errors import ExchangeError
 from tensorgrade.hub.grading.jobs import Job, Jobs
 from tensorgrade.hub.grading.templates import BASE, NONCE, content_policy
 
@@ -150,6 +153,24 @@ class JobHandler(Guarded, BaseApiHandler):  # type: ignore[misc]
                 await self.flush()
 
 
+class AssignmentSettings(Guarded, apihandlers.AssignmentHandler):  # type: ignore[misc]
+    """The due date of an assignment, which the exchange has to know too."""
+
+    async def put(self, assignment: str) -> None:
+        """Write it down here, then there."""
+        super().put(assignment)
+        if not os.environ.get("TENSORGRADE_EXCHANGE", "").startswith("http"):
+            return
+        from tensorgrade.hub.exchange.for_staff import push_due_date  # the directory exchange needs none of it
+
+        due = self.gradebook.find_assignment(assignment).duedate
+        push = functools.partial(push_due_date, self.coursedir.course_id, assignment, due)
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, push)
+        except ExchangeError as error:
+            raise HTTPError(503, f"The due date is changed here, and not for students: {error}") from error
+
+
 class JobsHandler(Guarded, BaseApiHandler):  # type: ignore[misc]
     """What runs and how much waits."""
 
@@ -172,7 +193,7 @@ PAGES = {
     handlers.GradebookNotebooksHandler, handlers.GradebookNotebookSubmissionsHandler, handlers.SubmissionHandler,
     handlers.SubmissionNavigationHandler, handlers.ManageStudentsHandler, handlers.ManageStudentsAssignmentsHandler,
     handlers.ManageStudentNotebookSubmissionsHandler,
-    apihandlers.StatusHandler, apihandlers.AssignmentCollectionHandler, apihandlers.AssignmentHandler,
+    apihandlers.StatusHandler, apihandlers.AssignmentCollectionHandler,
     apihandlers.NotebookCollectionHandler, apihandlers.SubmissionCollectionHandler, apihandlers.SubmissionHandler,
     apihandlers.SubmittedNotebookCollectionHandler, apihandlers.FlagSubmissionHandler,
     apihandlers.GradeCollectionHandler, apihandlers.GradeHandler, apihandlers.CommentCollectionHandler,
@@ -214,6 +235,8 @@ def all_handlers(prefix: str, mathjax: str) -> list[tuple[Any, ...]]:
     for pattern, handler, *_ in (*handlers.default_handlers, *apihandlers.default_handlers):
         if handler in JOBS:
             rules.append((pattern, JobHandler, {"action": JOBS[handler]}))
+        elif handler is apihandlers.AssignmentHandler:
+            rules.append((pattern, AssignmentSettings))
         elif handler in PAGES:
             rules.append((pattern, type(handler.__name__, (Guarded, handler), {})))
     rules.append((r"/formgrader/submissions/(?P<submission_id>[^/]+)/(?P<path>.+)", SubmissionFile))

@@ -16,6 +16,8 @@ from typing import Any
 from tornado.web import HTTPError
 
 MOST_WAITING = 1000
+# What speaks with the exchange, and so needs the page's token. The rest, which runs students' code, has none.
+EXCHANGING = ("release", "unrelease", "collect", "release_feedback")
 LOG_BYTES = 64 * 1024
 PROGRAMS = Path(sys.executable).parent
 GRADER, NBGRADER = str(PROGRAMS / "tensorgrade"), str(PROGRAMS / "nbgrader")
@@ -61,8 +63,8 @@ class Job:
 class Jobs:
     """The queue of one course."""
 
-    def __init__(self, course: Path, environment: dict[str, str]) -> None:
-        self._course, self._environment = course, environment
+    def __init__(self, course: Path, environment: dict[str, str], token: dict[str, str] | None = None) -> None:
+        self._course, self._environment, self._token = course, environment, token or {}
         self._waiting: deque[Job] = deque()
         self._running: Job | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -115,8 +117,8 @@ class Jobs:
                 job.ended.set()
 
     async def _run(self, job: Job) -> int:
-        """Run one command; it has no token of the hub, so neither has what it starts."""
-        environment = dict(self._environment)
+        """Run one command; one that grades has no token of the hub, so neither has what it starts."""
+        environment = {**self._environment, **(self._token if job.action in EXCHANGING else {})}
         if job.action == "assign":
             environment.pop("TENSORGRADE_EXCHANGE", None)  # to generate is not yet to release
         self._process = await asyncio.create_subprocess_exec(

@@ -26,9 +26,10 @@ NEEDED = (
     "JUPYTERHUB_SERVICE_PREFIX",
     "JUPYTERHUB_SERVICE_URL",
 )
-# What commands get of this process's environment: no token is among it.
+# What commands get of this process's environment: no token is among it; see `jobs` for those that need one.
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "JUPYTER_CONFIG_PATH", "JUPYTER_RUNTIME_DIR", "TENSORGRADE_EXCHANGE")
 
+TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the name of a variable
 SECONDS_UNASKED = 20.0  # with many courses, loading all at once would hold up the hub's start
 
 log = logging.getLogger("tensorgrade.grading")
@@ -47,6 +48,7 @@ def serve(folder: Path, name: str) -> None:
     if missing := [variable for variable in NEEDED if not os.environ.get(variable)]:
         raise UsageError(f"{missing[0]} is not set: the grading page is started by the hub, see `tensorgrade hub`")
     logging.basicConfig(level=logging.INFO, format=f"[{name} %(levelname)s] %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # every look at a page asks the exchange
     asyncio.run(_serve(folder, name))
 
 
@@ -139,7 +141,7 @@ def load(folder: Path, name: str, prefix: str) -> Any:
         xsrf_cookies=True,
         login_url=f"{prefix}/",
         log_function=_log,
-        jobs=Jobs(course.root, environment),
+        jobs=Jobs(course.root, environment, {TOKEN: os.environ[TOKEN]}),
         **_formgrader_settings(app, name),
     )
 

@@ -1,0 +1,123 @@
+"""What all handlers of the exchange share: the records, the store, who asks, and the log of what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from tensorgrade.hub.courses import HubCourse
+from tensorgrade.hub.exchange.archive import names_in
+from tensorgrade.hub.exchange.callers import Callers
+from tensorgrade.hub.exchange.records import Assignment, HandIn, Kept, Records, Refused, Submission, utc_now, written
+from tensorgrade.hub.exchange.settings import ExchangeSettings
+from tensorgrade.hub.exchange.storage import FolderStore, Part
+
+THREADS = 16
+Answer = TypeVar("Answer")
+
+
+class Audit:
+    """The log of who did what and who was refused, a JSON object in a line; no file's content is in it."""
+
+    def __init__(self, file: Path) -> None:
+        handler = logging.FileHandler(file, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        self._log = logging.Logger("audit")  # of its own: nobody else's settings reach it
+        self._log.addHandler(handler)
+        self.close = handler.close
+
+    def write(self, event: str, **values: Any) -> None:
+        """Add a line; what a request holds cannot begin another one (JSON has no line breaks)."""
+        self._log.info(json.dumps({"time": written(utc_now()), "event": event, **values}))
+
+
+@dataclass(frozen=True)
+class Service:
+    """The exchange behind its interface.
+
+    Attributes:
+        courses: by name, those that are served.
+        clock: the server's.
+    """
+
+    courses: dict[str, HubCourse]
+    settings: ExchangeSettings
+    records: Records
+    store: FolderStore
+    callers: Callers
+    audit: Audit
+    clock: Callable[[], datetime] = utc_now
+    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS))
+
+    async def run(self, work: Callable[[], Answer]) -> Answer:
+        """Do what waits for the disk or the database beside the loop that answers everybody."""
+        return await asyncio.get_running_loop().run_in_executor(self.threads, work)
+
+    def close(self) -> None:
+        """Let what is being written down come to its end."""
+        self.threads.shutdown()
+        self.records.database.close()
+        self.audit.close()
+
+    def keep(self, part: Part, *place: str) -> Kept:
+        """Check an upload and give it to the store.
+
+        Raises:
+            BadArchive: it holds what none may hold.
+            OSError: the disk is full.
+        """
+        part.flush()
+        with part.path.open("rb") as file:
+            names = names_in(file, self.settings.archive)
+        key = "/".join(quote(name, safe="") for name in (*place, f"{part.sha256}.tar.gz"))
+        self.store.keep(part, key)
+        return Kept(part.sha256, part.size, key, names)
+
+    def require_open(self, assignment: Assignment) -> None:
+        """Check that submissions are still taken.
+
+        Raises:
+            Refused: 403, the course takes none so long after the due date.
+        """
+        hours = self.courses[assignment.course].late_hours
+        if assignment.due_at is None or hours is None:
+            return
+        end = assignment.due_at + timedelta(hours=hours)
+        if self.clock() > end:
+            raise Refused(
+                403, f"{assignment.name} was due on {written(assignment.due_at)}; it was taken until {written(end)}"
+            )
+
+    def hand_in(self, part: Part, course: str, name: str, student: str, attempt: str | None) -> tuple[Submission, bool]:
+        """Take a submission: checked, then on the disk, then in the records, and only then is there a receipt.
+
+        Raises:
+            BadArchive: it holds what none may hold.
+            Refused: it is not taken.
+            OSError: the disk is full.
+        """
+        received = self.clock()
+        self.require_open(self.records.assignment(course, name))
+        self.records.require_room(course, name, student, part.size)
+        kept = self.keep(part, "submissions", course, name, student)
+        return self.records.hand_in(HandIn(course, name, student, attempt, received, kept))
+
+    def sweep(self) -> int:
+        """Drop what a kill has left in the store without a record: nobody has a receipt for it.
+
+        Returns:
+            How many there were.
+        """
+        known = self.records.stored()
+        left = [key for key in self.store.all_keys() if key not in known]
+        for key in left:
+            self.store.remove(key)
+        return len(left)

@@ -1,0 +1,76 @@
+"""What an operator decides about the exchange: ``exchange.toml``, one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from tensorgrade.errors import UsageError
+from tensorgrade.hub.exchange.archive import ArchiveLimits
+from tensorgrade.hub.tables import read_tables
+
+MIB = 1024**2
+KINDS = ("service", "directory")
+
+
+@dataclass(frozen=True)
+class ExchangeSettings:
+    """The only table of ``exchange.toml``.
+
+    Attributes:
+        kind: service: the hub's own; directory: nbgrader's folders, which trust whoever uses them.
+        upload_mib: the largest submission, packed.
+        unpacked_mib: the largest one, unpacked.
+        files: files of one submission.
+        submissions: of one student for one assignment.
+        student_mib: all submissions of one student in one course, packed.
+        upload_seconds: how long one upload may take.
+    """
+
+    kind: str = "service"
+    upload_mib: int = 100
+    unpacked_mib: int = 400
+    files: int = 1000
+    submissions: int = 500
+    student_mib: int = 2000
+    upload_seconds: int = 300
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            ValueError: with one sentence on it.
+        """
+        if self.kind not in KINDS:
+            raise ValueError(f"expected one of the tables {', '.join(f'[{kind}]' for kind in KINDS)}")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int) and value < 1:
+                raise ValueError(f"{field.name}: expected 1 or more, got {value}")
+
+    @property
+    def is_service(self) -> bool:
+        """Whether the hub runs its own exchange."""
+        return self.kind == "service"
+
+    @property
+    def upload_bytes(self) -> int:
+        """The largest submission, packed."""
+        return self.upload_mib * MIB
+
+    @property
+    def archive(self) -> ArchiveLimits:
+        """What an archive may hold."""
+        return ArchiveLimits(self.unpacked_mib * MIB, self.files)
+
+
+def read_exchange(path: Path) -> ExchangeSettings:
+    """Read ``exchange.toml``; without one the service runs as it comes.
+
+    Raises:
+        UsageError: with the file and the key that is wrong.
+    """
+    tables = read_tables(path, ExchangeSettings) if path.exists() else (ExchangeSettings(),)
+    if len(tables) != 1:
+        raise UsageError(f"{path}: expected one table, got {len(tables)}")
+    return tables[0]

@@ -1,0 +1,108 @@
+"""Keeps the bytes of submissions, assignments and feedback in a folder, so that a kill or a power cut loses none."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+
+class Part:
+    """An upload on its way in: bytes on the disk under no name that anybody asks for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / f"{secrets.token_hex(16)}.part"
+        self._file = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb")
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """Add bytes.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        self._file.write(data)
+        self._digest.update(data)
+        self.size += len(data)
+
+    @property
+    def sha256(self) -> str:
+        """Content hash of what has come so far, in hexadecimal."""
+        return self._digest.hexdigest()
+
+    def flush(self) -> None:
+        """Make it readable.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        self._file.flush()
+
+    def sync(self) -> None:
+        """Wait until the disk has all of it (ref: fsync(2)); no more can be added."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def close(self) -> None:
+        """Forget it, unless the store has it under its name by now."""
+        with suppress(OSError):  # a full disk refuses what was not written yet, and it is not wanted
+            self._file.close()
+        self.path.unlink(missing_ok=True)
+
+
+class FolderStore:
+    """A folder of files that are written once.
+
+    Args:
+        root: the folder; nobody but the service can open it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._objects, self.incoming = root / "objects", root / "incoming"
+        for folder in (self._objects, self.incoming):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in self.incoming.glob("*.part"):
+            left.unlink()  # of uploads that a kill has ended: nobody has a receipt for them
+
+    def keep(self, part: Part, key: str) -> None:
+        """Give an upload its name; once this returns, it is on the disk whatever happens.
+
+        The same bytes under the same name change nothing, so this may be done again.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        part.sync()
+        target = self._objects / key
+        new = [folder for folder in (target.parent, *target.parent.parents) if not folder.exists()]
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part.path.replace(target)
+        # A name is on the disk only when its folder is, and a folder when the one above is (ref: fsync(2)).
+        for folder in (target.parent, *(one.parent for one in new)):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def open(self, key: str) -> IO[bytes]:
+        """Read what was kept.
+
+        Raises:
+            OSError: it is not there.
+        """
+        return (self._objects / key).open("rb")
+
+    def remove(self, key: str) -> None:
+        """Drop what nobody needs any more; what is not there is no matter."""
+        (self._objects / key).unlink(missing_ok=True)
+
+    def all_keys(self) -> Iterator[str]:
+        """The names of all that is kept."""
+        return (str(path.relative_to(self._objects)) for path in self._objects.rglob("*") if path.is_file())

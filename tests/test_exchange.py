@@ -1,0 +1,433 @@
+"""The exchange as a service of the hub: what it answers, to whom, and what nobody can do to somebody else.
+
+The numbers S1 to S10 are those of attacks that succeed on nbgrader's own exchange, a folder that everybody may write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import requests
+from nbgrader.utils import parse_utc
+
+from tensorgrade.hub.courses import read_courses
+from tensorgrade.hub.folders import MachineFolders
+from tensorgrade.hub.room import home_of, room_command
+from tests.running_exchange import API, TINY_PLACE, Asker, archive_of, audit_of, link, token_of
+from tests.running_hub import TINY, TWO_COURSES, Hub, Member, hub_of_two_courses
+
+STRICT = "late_hours = 1\n"
+FEW = "[service]\nsubmissions = 12\nunpacked_mib = 20\n"
+OTHER_PLACE = "/courses/ml1/assignments/tiny"
+LINUX = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give people and services accounts")
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    """A hub, started once; of the second course nothing is taken an hour after the due date."""
+    with hub_of_two_courses(TWO_COURSES + STRICT, FEW) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def members(hub: Hub) -> dict[str, Member]:
+    """Everybody, signed in."""
+    return {user: Member(hub, user) for user in hub.passwords}
+
+
+@pytest.fixture(scope="module")
+def people(hub: Hub, members: dict[str, Member]) -> dict[str, Asker]:
+    """Everybody with a token; the assignment is out in both courses."""
+    found = {user: Asker(user, hub, token_of(member)) for user, member in members.items()}
+    for user, place in (("iris", TINY_PLACE), ("ivo", OTHER_PLACE)):
+        answer = found[user].ask("PUT", place, data=archive_of())
+        assert answer.status_code == 200, answer.text
+    return found
+
+
+@pytest.fixture(scope="module")
+def submission(people: dict[str, Asker]) -> str:
+    """The receipt of something that ada has handed in, with feedback on it."""
+    receipt = str(people["ada"].submit(archive_of({"tiny.ipynb": b"hers"})).json()["receipt"])
+    pages = archive_of({"tiny.html": b"<p>well done</p>"})
+    assert people["tom"].ask("PUT", f"/submissions/{receipt}/feedback", data=pages).status_code == 200
+    return receipt
+
+
+# What is answered
+
+
+def test_curl_hands_in_and_gets_a_receipt(hub: Hub, people: dict[str, Asker], tmp_path: Path) -> None:
+    """Two commands that are on every machine are enough to hand in; the bytes come back as they went."""
+    (tmp_path / "tiny.ipynb").write_text("{}")
+    subprocess.run(["tar", "czf", tmp_path / "a.tar.gz", "-C", tmp_path, "tiny.ipynb"], check=True)
+    curl = ["curl", "--silent", "--show-error", "--header", f"Authorization: token {people['bob'].token}"]
+    address = f"{hub.address}{API}"
+    sent = [*curl, "--data-binary", f"@{tmp_path / 'a.tar.gz'}", f"{address}{TINY_PLACE}/submissions"]
+    receipt = json.loads(subprocess.run(sent, capture_output=True, check=True).stdout)
+    assert receipt["sha256"] == hashlib.sha256((tmp_path / "a.tar.gz").read_bytes()).hexdigest()
+    assert (receipt["student"], receipt["course"], receipt["assignment"]) == ("bob", "dl101", "tiny")
+    assert (receipt["notebooks"], receipt["seconds_late"]) == (["tiny"], 0)
+    fetched = subprocess.run(
+        [*curl, f"{address}/submissions/{receipt['receipt']}/files"], capture_output=True, check=True
+    )
+    assert fetched.stdout == (tmp_path / "a.tar.gz").read_bytes()
+    again = people["bob"].ask("GET", f"/submissions/{receipt['receipt']}")
+    assert again.json() == receipt
+
+
+def test_a_submission_that_is_sent_again_is_one(people: dict[str, Asker]) -> None:
+    """Under the same key, or with the same bytes as the last one, the receipt is the first one's, time and all."""
+    ada, key = people["ada"], uuid.uuid4().hex
+    one, two = (archive_of({"tiny.ipynb": text}) for text in (b"one", b"two"))
+    first = ada.submit(one, **{"Idempotency-Key": key})
+    assert first.status_code == 201
+    for more in ({"Idempotency-Key": key}, {"Idempotency-Key": uuid.uuid4().hex}, {}):
+        again = ada.submit(one, **more)
+        assert (again.status_code, again.json()) == (200, first.json())
+    second = ada.submit(two)
+    assert second.json()["number"] == first.json()["number"] + 1
+    assert ada.submit(one, **{"Idempotency-Key": key}).json() == first.json()
+    back = ada.submit(one)  # the student has changed her mind: this is a new one
+    assert (back.status_code, back.json()["number"]) == (201, second.json()["number"] + 1)
+    other = ada.submit(two, **{"Idempotency-Key": key})
+    assert (other.status_code, other.json()["error"]) == (409, "this Idempotency-Key was used for other files")
+
+
+def test_lists_say_what_is_out_and_what_was_handed_in(people: dict[str, Asker], submission: str) -> None:
+    """Students see the assignments of their courses and their own submissions, staff everybody's in theirs."""
+
+    def out(user: str) -> set[str]:
+        return {one["course"] for one in people[user].ask("GET", "/assignments").json()["assignments"]}
+
+    assert (out("ada"), out("bob"), out("eve"), out("tom")) == ({"dl101", "ml1"}, {"dl101"}, {"ml1"}, {"dl101"})
+    people["bob"].submit()
+
+    def students(user: str, course: str) -> set[str]:
+        answer = people[user].ask("GET", "/submissions", params={"course": course})
+        return {one["student"] for one in answer.json()["submissions"]}
+
+    assert (students("ada", ""), students("tom", "dl101")) == ({"ada"}, {"ada", "bob"})
+    assert students("tom", "") == set()  # without a course it is the caller's own
+
+
+def test_lateness_is_the_servers(people: dict[str, Asker]) -> None:
+    """Staff set a due date; what comes after it is late by the server's clock, and refused when the course says so."""
+    ivo, eve = people["ivo"], people["eve"]
+    now = datetime.now(UTC)
+    assert ivo.ask("PATCH", OTHER_PLACE, params={"due": (now - timedelta(minutes=30)).isoformat()}).status_code == 200
+    late = eve.submit(archive_of({"tiny.ipynb": b"late"}), OTHER_PLACE)
+    assert late.status_code == 201
+    assert 1800 <= late.json()["seconds_late"] < 2400
+    assert ivo.ask("PATCH", OTHER_PLACE, params={"due": (now - timedelta(minutes=61)).isoformat()}).status_code == 200
+    refused = eve.submit(archive_of({"tiny.ipynb": b"too late"}), OTHER_PLACE)
+    assert refused.status_code == 403
+    assert "it was taken until" in refused.json()["error"]
+    assert ivo.ask("PATCH", OTHER_PLACE, params={"due": "tomorrow"}).status_code == 400
+    assert ivo.ask("PATCH", OTHER_PLACE).json()["due"] is None
+    assert eve.submit(archive_of({"tiny.ipynb": b"in time"}), OTHER_PLACE).json()["seconds_late"] == 0
+
+
+def test_what_is_withdrawn_is_not_taken(people: dict[str, Asker]) -> None:
+    """Staff take an assignment out of sight and put it back; it is not replaced by accident."""
+    ivo, eve = people["ivo"], people["eve"]
+    assert ivo.ask("DELETE", OTHER_PLACE).status_code == 200
+    assert eve.ask("GET", "/assignments").json()["assignments"] == []
+    assert eve.submit(place=OTHER_PLACE).status_code == eve.ask("GET", OTHER_PLACE).status_code == 404
+    for status in (200, 412):
+        again = ivo.ask("PUT", OTHER_PLACE, data=archive_of(), headers={"If-None-Match": "*"})
+        assert again.status_code == status
+    assert len(eve.ask("GET", "/assignments").json()["assignments"]) == 1
+
+
+def test_health_is_open(hub: Hub) -> None:
+    """What watches the service needs no token."""
+    answer = requests.get(f"{hub.address}/services/exchange/health", timeout=60)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+# Who may
+
+
+FORBIDDEN = [
+    # who, method, path; {ada} is the receipt of a submission of ada's
+    ("nobody", "GET", "/assignments", 401),
+    ("nobody", "POST", f"{TINY_PLACE}/submissions", 401),
+    ("wrong", "GET", "/assignments", 403),
+    ("eve", "POST", f"{TINY_PLACE}/submissions", 403),  # S4: not in the course
+    ("eve", "GET", TINY_PLACE, 403),  # S4
+    ("eve", "GET", "/assignments?course=dl101", 403),
+    ("eve", "GET", "/submissions?course=dl101", 403),
+    ("eve", "GET", "/submissions?student=ada", 403),
+    ("bob", "GET", "/submissions?course=dl101&student=ada", 403),
+    ("bob", "GET", "/submissions/{ada}", 403),
+    ("bob", "GET", "/submissions/{ada}/files", 403),  # S5
+    ("bob", "GET", "/submissions/{ada}/feedback", 403),  # S10
+    ("ivo", "GET", "/submissions/{ada}/files", 403),  # staff of another course
+    ("ivo", "GET", "/submissions?course=dl101", 403),
+    ("ivo", "PUT", "/submissions/{ada}/feedback", 403),
+    ("ivo", "PATCH", TINY_PLACE, 403),
+    ("ada", "PUT", "/submissions/{ada}/feedback", 403),
+    ("ada", "PUT", TINY_PLACE, 403),
+    ("ada", "PATCH", TINY_PLACE, 403),
+    ("ada", "DELETE", TINY_PLACE, 403),
+    ("tom", "POST", f"{TINY_PLACE}/submissions", 403),  # staff hand nothing in
+    ("ada", "POST", "/courses/nothing/assignments/tiny/submissions", 403),
+    ("ada", "POST", "/courses/..%2Fdl101/assignments/tiny/submissions", 403),
+    ("ada", "POST", "/courses/dl101/assignments/..%2F..%2Ftiny/submissions", 404),
+    ("iris", "PUT", "/courses/dl101/assignments/..%2Ftiny", 400),
+    ("iris", "PUT", "/courses/dl101/assignments/.hidden", 400),
+    ("ada", "PUT", "/submissions/{ada}", 405),  # nothing changes a submission
+    ("ada", "DELETE", "/submissions/{ada}", 405),
+    ("tom", "DELETE", "/submissions/{ada}", 405),
+]
+
+
+@pytest.mark.parametrize(("who", "method", "path", "status"), FORBIDDEN)
+def test_who_may_not_is_refused_and_written_down(
+    hub: Hub, people: dict[str, Asker], submission: str, who: str, method: str, path: str, status: int
+) -> None:
+    """Without the role there is 403, and a line in the log that names who, what and why."""
+    asker = people.get(who) or Asker(who, hub, "" if who == "nobody" else "0" * 32)
+    known = len(audit_of(hub))
+    answer = asker.ask(method, path.format(ada=submission), data=archive_of() if method in ("POST", "PUT") else None)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["error"]
+    [line] = audit_of(hub)[known:]
+    assert (line["event"], line["status"], line["method"]) == ("refused", status, method)
+    assert line["who"] == (who if who in people else None)
+    assert line["reason"] == answer.json()["error"]
+
+
+def test_owners_and_staff_read_what_others_may_not(people: dict[str, Asker], submission: str) -> None:
+    """The same addresses answer to those whom they are for."""
+    for user in ("ada", "tom", "iris"):
+        for more in ("", "/files", "/feedback"):
+            assert people[user].ask("GET", f"/submissions/{submission}{more}").status_code == 200, (user, more)
+    assert people["ada"].ask("GET", f"/submissions/{'0' * 32}").status_code == 404
+
+
+def test_a_token_for_something_else_opens_nothing(hub: Hub, members: dict[str, Member]) -> None:
+    """A stolen token that may only read names, or one that was taken back, hands nothing in."""
+    weak = Asker("ada", hub, token_of(members["ada"], ["read:users:name!user"]))
+    for method, path in (("GET", "/assignments"), ("POST", f"{TINY_PLACE}/submissions")):
+        answer = weak.ask(method, path, data=archive_of() if method == "POST" else None)
+        assert (answer.status_code, answer.json()["error"]) == (403, "this token was not made for the exchange")
+    assert audit_of(hub)[-1]["who"] == "ada"
+    enough = Asker("ada", hub, token_of(members["ada"], ["access:services!service=exchange"]))
+    assert enough.ask("GET", "/assignments").status_code == 200
+    made = members["ada"].ask("POST", "/hub/api/users/ada/tokens", json={}).json()
+    assert members["ada"].ask("DELETE", f"/hub/api/users/ada/tokens/{made['id']}").status_code == 204
+    assert Asker("ada", hub, made["token"]).ask("GET", "/assignments").status_code == 403
+
+
+def test_a_browsers_cookies_open_no_interface(hub: Hub, members: dict[str, Member]) -> None:
+    """A page that makes a signed-in browser ask gets nothing: only a token counts."""
+    assert members["ada"].get(f"{API}/assignments").status_code == 401
+    assert members["ada"].ask("POST", f"{API}{TINY_PLACE}/submissions", data=archive_of()).status_code == 401
+
+
+# Nobody hands in for somebody else, or at another time
+
+
+def test_a_name_or_a_time_in_the_request_is_no_matter(people: dict[str, Asker]) -> None:
+    """S1, S2: whatever a request says of who and when, the token and the server's clock decide."""
+    before = datetime.now(UTC).replace(tzinfo=None)
+    forged = {"X-Forwarded-User": "ada", "Remote-User": "ada", "Date": "Thu, 01 Jan 2026 00:00:00 GMT"}
+    place = f"{TINY_PLACE}/submissions?student=ada&user=ada&received=2026-01-01&timestamp=2026-01-01"
+    answer = people["bob"].ask("POST", place, data=archive_of({"tiny.ipynb": b"forged"}), headers=forged)
+    assert answer.json()["student"] == "bob"
+    assert before <= parse_utc(answer.json()["received"]) <= datetime.now(UTC).replace(tzinfo=None)
+    for name in ("timestamp.txt", "submission_receipt.txt"):
+        refused = people["bob"].submit(archive_of({"tiny.ipynb": b"", name: b"2026-01-01 00:00:00 UTC"}))
+        assert refused.status_code == 400, name
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(link("a", "/etc/passwd"), id="symlink"),
+        pytest.param(link("a", "tiny.ipynb", tarfile.LNKTYPE), id="hard link"),
+        pytest.param(link("a", "", tarfile.CHRTYPE), id="device"),
+        pytest.param(archive_of({"../../ada/tiny/tiny.ipynb": b"x"}), id="parent"),
+        pytest.param(archive_of({"/etc/cron.d/x": b"x"}), id="absolute"),
+        pytest.param(archive_of({"a": bytes(21 * 1024**2)}), id="bomb"),
+        pytest.param(b"not an archive", id="no archive"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_what_no_archive_may_hold_leaves_no_trace(hub: Hub, people: dict[str, Asker], data: bytes) -> None:
+    """S3: links, devices, odd names and bombs are refused with a reason, and nothing of them is kept."""
+    before = {path for path in (hub.state / "exchange-service").rglob("*") if path.is_file()}
+    answer = people["bob"].submit(data)
+    assert answer.status_code == 400, answer.text
+    assert "the archive is not taken" in answer.json()["error"]
+    assert audit_of(hub)[-1]["reason"] == answer.json()["error"]
+    after = {path for path in (hub.state / "exchange-service").rglob("*") if path.is_file()}
+    assert {path for path in after - before if path.suffix in (".part", ".gz")} == set()
+
+
+@pytest.mark.parametrize("has_length", [True, False])
+def test_a_submission_that_is_too_large_is_refused(people: dict[str, Asker], has_length: bool) -> None:
+    """With its length said before, or piece by piece: the reason arrives, and the connection was not just cut."""
+    size = 101 * 1024**2
+    pieces = (bytes(1024**2) for _ in range(101))
+    answer = people["bob"].ask("POST", f"{TINY_PLACE}/submissions", data=bytes(size) if has_length else pieces)
+    assert (answer.status_code, answer.json()["error"]) == (413, "expected at most 100 MiB, packed")
+
+
+def test_a_student_hands_in_only_so_often(people: dict[str, Asker]) -> None:
+    """What the quota does not allow is refused, and the rest stays."""
+    answers = [people["eve"].submit(archive_of({"tiny.ipynb": str(n).encode()}), OTHER_PLACE) for n in range(14)]
+    assert answers[-1].status_code == 429
+    assert "12 times" in answers[-1].json()["error"]
+    kept = people["eve"].ask("GET", "/submissions").json()["submissions"]
+    assert [one["number"] for one in kept] == list(range(1, 13))
+
+
+@LINUX
+def test_the_service_keeps_its_files_to_itself(hub: Hub, submission: str) -> None:
+    """S5, S10: no room of the hub, be it of staff, holds the folder in which submissions and feedback lie."""
+    place = hub.state / "exchange-service"
+    assert place.stat().st_mode & 0o777 == 0o700
+    assert 69_000 <= place.stat().st_uid < 70_000
+    assert list(place.glob(f"objects/feedback/{submission}/*.tar.gz"))
+    for user, groups in (("bob", {"nbgrader-dl101"}), ("iris", {"formgrade-dl101", "instructors-dl101"})):
+        done = subprocess.run(
+            [*room_of(hub, user, groups), "/bin/ls", str(place)], capture_output=True, text=True, check=False
+        )
+        assert "No such file" in done.stderr
+
+
+def room_of(hub: Hub, user: str, groups: set[str]) -> list[str]:
+    """What stands before a command so that it runs in somebody's room."""
+    config = hub.state.parent / "operator" / "hub_config"
+    shared = MachineFolders(hub.state, TINY).shared(read_courses(config / "courses.toml"), groups)
+    home = home_of(user, hub.state / "homes")
+    return room_command(home, (config / "jupyter", *shared.readable), shared.writable, shared.groups)
+
+
+# nbgrader's own commands one after the other: to load nbgrader for each would take most of the time.
+COMMANDS = """
+import json, sys
+from nbgrader.apps.nbgraderapp import NbGraderApp
+for command in json.loads(sys.argv[1]):
+    print("COMMAND", command, file=sys.stderr, flush=True)
+    try:
+        NbGraderApp.launch_instance(command)
+        status = 0
+    except SystemExit as error:
+        status = error.code or 0
+    NbGraderApp.clear_instance()
+    print("STATUS", status, file=sys.stderr, flush=True)
+"""
+
+
+def nbgrader(hub: Hub, asker: Asker, *commands: str, settings: str = "") -> list[tuple[int, str]]:
+    """Run nbgrader in a student's terminal, with settings that the student has written.
+
+    Returns:
+        The exit status of each command, and what it said.
+    """
+    home, config = home_of(asker.user, hub.state / "homes"), hub.state.parent / "operator" / "hub_config" / "jupyter"
+    if settings:
+        (home / "nbgrader_config.py").write_text(settings)
+    environment = {"HOME": str(home), "USER": asker.user, "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+                   "JUPYTERHUB_USER": asker.user, "JUPYTERHUB_API_TOKEN": asker.token,
+                   "TENSORGRADE_EXCHANGE": f"{hub.address}/services/exchange",
+                   "JUPYTER_CONFIG_PATH": f"{config}/student:{config}/all"}  # fmt: skip
+    words = json.dumps([command.split() for command in commands])
+    program = [*room_of(hub, asker.user, {"nbgrader-dl101"}), sys.executable, "-c", COMMANDS, words]
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+    said = [part.rsplit("STATUS ", 1) for part in done.stderr.split("COMMAND ")[1:]]
+    assert len(said) == len(commands), done.stderr
+    return [(int(status), text) for text, status in said]
+
+
+def test_nbgrader_in_a_students_terminal(hub: Hub, people: dict[str, Asker]) -> None:
+    """List, fetch, submit, fetch feedback: nbgrader's own commands, and a receipt in a file."""
+    bob, home = people["bob"], home_of("bob", hub.state / "homes")
+    folder, fetch = home / "dl101" / "tiny", "fetch_assignment tiny --course dl101"
+    (listed, fetched, twice) = nbgrader(hub, bob, "list", fetch, fetch)
+    assert (listed[0], fetched[0], twice[0]) == (0, 0, 1)
+    assert "dl101 tiny" in listed[1]
+    assert "already have a copy" in twice[1]
+    (folder / "tiny.ipynb").unlink()
+    (folder / "mine.txt").write_text("by bob")
+    (folder / "link").symlink_to("/etc/passwd")
+    submit = "submit tiny --course dl101"
+    (replaced, submitted, again) = nbgrader(hub, bob, f"{fetch} --replace", submit, submit)
+    assert (replaced[0], submitted[0], again[0]) == (0, 0, 0)
+    assert "Left out" in submitted[1]
+    [kept] = (home / "receipts" / "dl101").glob("tiny-*.json")  # nothing has changed: the same receipt
+    receipt = json.loads(kept.read_text())
+    assert people["tom"].ask("GET", f"/submissions/{receipt['receipt']}").json() == receipt
+    pages = archive_of({"tiny.html": b"<p>good</p>"})
+    people["tom"].ask("PUT", f"/submissions/{receipt['receipt']}/feedback", data=pages)
+    lists = ("list --cached", "fetch_feedback tiny --course dl101", "list --cached", "list --cached --remove")
+    (ready, _, have, kept_all) = nbgrader(hub, bob, *lists)
+    assert "feedback ready" in ready[1]
+    assert (folder / "feedback" / receipt["received"] / "tiny.html").read_text() == "<p>good</p>"
+    assert "already fetched" in have[1]
+    assert kept_all[0] == 1
+    assert "keeps every submission" in kept_all[1]
+
+
+def test_a_students_own_settings_open_nothing(hub: Hub, people: dict[str, Asker]) -> None:
+    """S4: who is not in the course and tells nbgrader to ask nobody is refused by the service all the same."""
+    settings = (
+        "c = get_config()\n"
+        "c.Authenticator.plugin_class = 'nbgrader.auth.base.NoAuthPlugin'\n"
+        "c.CourseDirectory.student_id = 'ada'\n"
+    )
+    eve = people["eve"]
+    home = home_of("eve", hub.state / "homes")
+    for folder in (home / "dl101", home / "dl101" / "small"):
+        folder.mkdir()
+        os.chown(folder, home.stat().st_uid, home.stat().st_gid)
+    commands = ("fetch_assignment tiny --course dl101", "submit small --course dl101", "list --inbound --student ada")
+    said = nbgrader(hub, eve, *commands, settings=settings)
+    assert [status for status, _ in said] == [1, 1, 1]
+    assert all("you are not in dl101" in text for _, text in said[:2])
+    assert "somebody else's submissions" in said[2][1]
+    assert audit_of(hub)[-1]["who"] == "eve"
+
+
+# What nbgrader's own exchange believes
+
+
+def test_the_directory_exchange_believes_everybody(tmp_path: Path) -> None:
+    """S1 to S3 on nbgrader's folders, which an operator may choose: a warning says so, and these tests could fail."""
+    exchange, course, home = (tmp_path / name for name in ("exchange", "course", "home"))
+    inbound = exchange / "dl101" / "inbound"
+    for folder in (inbound, course / "source" / "tiny", home):
+        folder.mkdir(parents=True)
+    exchange.chmod(0o777)
+    (course / "nbgrader_config.py").write_text(
+        f"c = get_config()\nc.CourseDirectory.course_id = 'dl101'\nc.Exchange.root = {str(exchange)!r}\n"
+        "c.ExchangeCollect.check_owner = False\n"
+    )
+    forged = inbound / "ada+tiny+2099-01-01 00:00:00.000000 UTC+x"
+    forged.mkdir()
+    (forged / "timestamp.txt").write_text("2099-01-01 00:00:00.000000 UTC")
+    (tmp_path / "gradebook").write_text("secret")
+    (forged / "tiny.ipynb").symlink_to(tmp_path / "gradebook")
+    environment = {"HOME": str(home), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    program = [str(Path(sys.executable).parent / "nbgrader"), "collect", "tiny"]
+    done = subprocess.run(program, cwd=course, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    collected = course / "submitted" / "ada" / "tiny"
+    assert (collected / "tiny.ipynb").read_text() == "secret"
+    assert "2099" in (collected / "timestamp.txt").read_text()
+    shutil.rmtree(tmp_path / "exchange")
