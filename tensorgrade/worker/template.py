@@ -66,6 +66,8 @@ def _keep(shell: Shell, limits: Limits, connection: socket.socket) -> int:
     if worker == 0:
         try:
             namespaces.die_with_parent()
+            # Else a signal to process 0, its group, would end the template (ref: kill(2); tests/attacks/d04).
+            os.setsid()
             serve(shell, limits, connection)
         except BaseException as error:
             _complain(error)

@@ -160,6 +160,7 @@ def _formgrader_settings(app: Any, name: str) -> dict[str, Any]:
     from nbgrader.auth import Authenticator
     from nbgrader.server_extensions.formgrader.handlers import template_path
 
+    from tensorgrade.gradebook import PAGE_FILTERS
     from tensorgrade.hub.grading.exporter import SubmissionPage
     from tensorgrade.hub.grading.templates import handler_hashes, with_own_scripts
 
@@ -167,7 +168,7 @@ def _formgrader_settings(app: Any, name: str) -> dict[str, Any]:
     config = app.config.copy()
     config.HTMLExporter.template_name = "formgrade"
     config.HTMLExporter.extra_template_basedirs = [template_path]
-    config.HTMLExporter.filters = {"markdown2html": "tensorgrade.gradebook.preprocessors.markdown_to_html"}
+    config.HTMLExporter.filters = dict(PAGE_FILTERS)
     templates = Environment(loader=FileSystemLoader([template_path]), autoescape=True)  # students chose some names
     return {
         "nbgrader_formgrader": app,
