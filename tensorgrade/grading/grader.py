@@ -38,7 +38,8 @@ from tensorgrade.notebooks import (
     with_distinct_names,
     without_demos,
 )
-from tensorgrade.sandbox.template import LEVEL, Template
+from tensorgrade.sandbox.levels import Level
+from tensorgrade.sandbox.template import Template, describe
 from tensorgrade.student.session import Session
 
 POINT_DIGITS = 4
@@ -70,7 +71,7 @@ class Grader:
         cells = [cell for name, source in self._sources.items() for cell in grade_cells(source, name)]
         self.cells = with_distinct_names(cells, manual_only=not assignment.is_classic)
         self._check_grade_cells()
-        self._provenance = provenance_of(assignment)
+        self._provenance = provenance_of(assignment, describe(template.level))
         self._data = self._files_beside(assignment.source)
         self._instructor = _read_instructor(assignment)
         self.reference = self._grade_reference() if reference is None else reference
@@ -81,6 +82,11 @@ class Grader:
         done = self._run(self._sources, self._data, read_kept(self.assignment))
         write_kept(self.assignment, done.kept)
         return done.checks
+
+    @property
+    def level(self) -> Level:
+        """How student code is confined."""
+        return self._template.level
 
     @property
     def broken(self) -> tuple[CheckRecord, ...]:
@@ -267,9 +273,9 @@ def _read_instructor(assignment: Assignment) -> dict[str, str]:
         raise GraderError(f"graders/{assignment.name}/worker: cannot be read: {error}") from error
 
 
-def provenance_of(assignment: Assignment) -> Provenance:
-    """What a result depends on besides the submission and the secret."""
+def provenance_of(assignment: Assignment, sandbox: str) -> Provenance:
+    """What a result depends on besides the submission and the secret: under another level it is another result."""
     versions = {name: version(name) for name in DECIDING_PACKAGES}
     sources = digest_of_folder(Path(tensorgrade.__file__).parent)[:12]
     own = {"tensorgrade": f"{tensorgrade.__version__} ({sources})", "python": platform.python_version()}
-    return Provenance(assignment.sha256(), {**own, **versions}, LEVEL)
+    return Provenance(assignment.sha256(), {**own, **versions}, sandbox)

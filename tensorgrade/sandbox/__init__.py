@@ -1,5 +1,7 @@
 """Confines a process; one file per boundary.
 
+`levels` says which boundaries there are, and which of them make a level.
+
 Outside, on the grading machine:
 
 * `launch` becomes an unprivileged user before bubblewrap starts.
@@ -10,6 +12,9 @@ Outside, on the grading machine:
 
 Inside, run by the template for each worker:
 
+* `confine` puts the layers on, in the order that each needs.
 * `namespaces` gives the worker its own view of the system and takes its powers away.
+* `places` are the folders of a worker; `landlock` allows these and no others.
+* `system_calls` closes the doors of the kernel that a notebook has no use for.
 * `rlimits` sets what the kernel counts for each process.
 """

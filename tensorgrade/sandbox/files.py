@@ -17,6 +17,12 @@ INSIDE_PACKAGES = "/opt/packages"
 INSIDE_TENSORGRADE = "/opt/tensorgrade"
 INSIDE_UID = 1000
 
+# The folder that holds this package comes last: no `torch.py` beside it is taken for torch.
+BOOT = (
+    "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
+    "runpy.run_module('tensorgrade.worker.template', run_name='__main__', alter_sys=True)"
+)
+
 # The part of this package that runs inside; graders, gradebook and reports stay outside.
 INNER_MODULES = (
     "__init__.py",
@@ -62,8 +68,13 @@ INNER_MODULES = (
     "replies/operations.py",
     "replies/outline.py",
     "sandbox/__init__.py",
+    "sandbox/confine.py",
+    "sandbox/landlock.py",
+    "sandbox/levels.py",
     "sandbox/namespaces.py",
+    "sandbox/places.py",
     "sandbox/rlimits.py",
+    "sandbox/system_calls.py",
     "worker/__init__.py",
     "worker/session.py",
     "worker/shell.py",
@@ -90,6 +101,33 @@ def interpreter_binds() -> tuple[Bind, ...]:
     inner = tuple(Bind(package / name, f"{INSIDE_TENSORGRADE}/tensorgrade/{name}") for name in INNER_MODULES)
     packages = tuple(Bind(folder, f"{INSIDE_PACKAGES}/{number}") for number, folder in enumerate(_package_folders()))
     return (Bind(Path(sys.base_prefix), INSIDE_PYTHON), *packages, *inner)
+
+
+def command_outside(arguments: list[str]) -> list[str]:
+    """Runs the template without bubblewrap: this package comes last, for other modules lie beside it.
+
+    `-s` and `-S` keep the account's own packages out, which the environment does not name.
+    """
+    package_folder = str(Path(tensorgrade.__file__).parents[1])
+    return [
+        str(Path(sys.base_prefix, "bin", Path(inside_python()).name)),
+        "-sS",
+        "-c",
+        BOOT,
+        package_folder,
+        *arguments,
+    ]
+
+
+def environment_outside() -> dict[str, str]:
+    """The whole environment of a template without bubblewrap; nothing is inherited either."""
+    return {
+        **environment(),
+        "HOME": "/nonexistent",
+        "LD_LIBRARY_PATH": f"{sys.base_prefix}/lib",
+        "PATH": f"{sys.base_prefix}/bin:/usr/bin:/bin",
+        "PYTHONPATH": ":".join(map(str, _package_folders())),
+    }
 
 
 def bwrap_arguments(binds: tuple[Bind, ...], command: list[str]) -> list[str]:

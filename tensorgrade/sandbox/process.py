@@ -23,6 +23,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SCM_CREDENTIALS = 2  # ref: unix(7); Python's socket module has no name for it
 HELLO = b"hello"
 MAX_REASON_BYTES = 500
+TRY_DOCTOR = "`tensorgrade doctor` tries each boundary."
 
 
 class Worker:
@@ -56,6 +57,7 @@ class Worker:
 
         Raises:
             WorkerLost: the worker died, exceeded its budget, or sent something that is no reply.
+            SandboxError: the machine refused a layer; no code of a student's has run.
         """
         data = encode(message, as_reference)
         self._asked = time.monotonic()
@@ -69,6 +71,9 @@ class Worker:
             raise self._lost() from error
         self._waited += time.monotonic() - self._asked
         match reply:
+            case ("refused", str(reason)) if message == ("begin",):
+                self.close()
+                raise SandboxError(f"sandbox: {reason}. Refusing to run student code; {TRY_DOCTOR}")
             case (str(), *_):
                 return tuple(reply)
         self.close()
@@ -129,10 +134,7 @@ def _receive_hello(connection: socket.socket) -> int:
     credentials = [c for level, kind, c in ancillary if (level, kind) == (socket.SOL_SOCKET, SCM_CREDENTIALS)]
     if data != HELLO or not credentials:
         reason = data.decode(errors="replace") or "it gave no reason"
-        raise SandboxError(
-            f"sandbox: a worker did not start: {reason}. Refusing to run student code; "
-            "`tensorgrade doctor` tries each boundary."
-        )
+        raise SandboxError(f"sandbox: a worker did not start: {reason}. Refusing to run student code; {TRY_DOCTOR}")
     process_id: int = struct.unpack("iII", credentials[0])[0]
     return process_id
 
