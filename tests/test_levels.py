@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from tensorgrade.course import Course
 from tensorgrade.errors import SandboxError
+from tensorgrade.grading.grader import Grader
 from tensorgrade.notebooks import read_notebook, student_version
 from tensorgrade.sandbox import landlock
 from tensorgrade.sandbox.levels import NONE, POD, STRICT, Layer
@@ -111,6 +115,10 @@ def test_a_container_without_namespaces_grades_with_pod(course: Path) -> None:
     assert "Refusing to run student code" in said
     assert "--sandbox pod" in said
     assert results(course) == {}
+    asked = elsewhere(course, "--no-namespaces", user=SOMEBODY, command="doctor --sandbox pod")
+    assert asked.returncode == 0, asked.stdout
+    assert re.search(r"│ bubblewrap,[^│]*│ no ", asked.stdout)
+    assert "NO" not in asked.stdout
     done = elsewhere(course, "--no-namespaces", user=SOMEBODY, command="grade tiny --sandbox pod --workers 2")
     assert done.returncode == 0, done.stderr
     found = results(course)
@@ -182,3 +190,13 @@ def test_a_layer_that_is_refused_stops_the_run(template: Template, monkeypatch: 
     refused = template.fork(limits)
     with pytest.raises(SandboxError, match=r"sandbox: .*limit.*Refusing to run student code"):
         refused.request(("begin",))
+
+
+@AS_ROOT
+def test_a_course_among_the_systems_files_is_refused(template: Template) -> None:
+    """A course in a folder that the sandbox shows would show its checks."""
+    with tempfile.TemporaryDirectory(dir="/usr/local") as folder:
+        shutil.copytree(TINY, Path(folder, "course"))
+        tiny = Course.at(Path(folder, "course")).assignment("tiny")
+        with pytest.raises(SandboxError, match=r"course lies in /usr, which student code can read\. Refusing"):
+            Grader(tiny, template)

@@ -38,6 +38,7 @@ from tensorgrade.notebooks import (
     with_distinct_names,
     without_demos,
 )
+from tensorgrade.sandbox.files import require_hidden
 from tensorgrade.sandbox.levels import Level
 from tensorgrade.sandbox.template import Template, describe
 from tensorgrade.student.session import Session
@@ -63,6 +64,7 @@ class Grader:
     def __init__(
         self, assignment: Assignment, template: Template, reference: tuple[CheckRecord, ...] | None = None
     ) -> None:
+        require_hidden(assignment.course.root)
         self.assignment = assignment
         self._template = template
         self._secret = assignment.course.secret()

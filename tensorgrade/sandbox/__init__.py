@@ -7,8 +7,9 @@ Outside, on the grading machine:
 * `launch` becomes an unprivileged user before bubblewrap starts.
 * `files` says what bubblewrap lets the template see.
 * `template` starts the warm process and asks it for workers.
+* `groups` gives a worker a control group, where the machine lends one.
 * `process` is one worker seen from outside: its channel, its clock, its end.
-* `probe` tries each boundary.
+* `mechanisms` tries what the layers are built on, and `probe` each boundary.
 
 Inside, run by the template for each worker:
 

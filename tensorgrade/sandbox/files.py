@@ -11,6 +11,7 @@ from pathlib import Path
 
 import tensorgrade
 from tensorgrade.errors import SandboxError
+from tensorgrade.sandbox.places import SYSTEM
 
 INSIDE_PYTHON = "/opt/python"
 INSIDE_PACKAGES = "/opt/packages"
@@ -103,6 +104,22 @@ def interpreter_binds() -> tuple[Bind, ...]:
     return (Bind(Path(sys.base_prefix), INSIDE_PYTHON), *packages, *inner)
 
 
+def require_hidden(course: Path) -> None:
+    """Refuse a course that lies where student code may read.
+
+    Raises:
+        SandboxError: it lies in a folder of the system or of Python, which every level shows.
+    """
+    place = course.resolve()
+    shown = [*map(Path, SYSTEM), *(bind.outside for bind in interpreter_binds() if bind.outside.is_dir())]
+    for folder in shown:
+        if place.is_relative_to(folder.resolve()):
+            raise SandboxError(
+                f"sandbox: {course} lies in {folder}, which student code can read. "
+                "Refusing to run student code; move the course, for example to /srv."
+            )
+
+
 def command_outside(arguments: list[str]) -> list[str]:
     """Runs the template without bubblewrap: this package comes last, for other modules lie beside it.
 
@@ -140,13 +157,13 @@ def bwrap_arguments(binds: tuple[Bind, ...], command: list[str]) -> list[str]:
     """
     return [
         find_bwrap(),
-        "--unshare-all",  # no network, no view of other processes, no shared memory (ref: namespaces(7))
+        "--unshare-all",  # no network, no process, no shared memory of others (ref: namespaces(7); test: network)
         "--die-with-parent",  # a killed grader leaves no process behind (ref: PR_SET_PDEATHSIG, prctl(2))
         "--new-session",  # no typing into the TA's terminal (ref: TIOCSTI, CVE-2017-5226)
         "--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID),
         "--hostname", "worker",
         "--cap-drop", "ALL",  # the template needs no power over its namespaces (ref: capabilities(7))
-        *_system_arguments(),
+        *_system_arguments(),  # and nothing else of this machine (ref: bwrap(1); test: course, write)
         *(word for bind in binds for word in ("--ro-bind", str(bind.outside), bind.inside)),
         "--proc", "/proc",
         "--dev", "/dev",

@@ -62,7 +62,7 @@ def restrict(allowed: tuple[Allowed, ...]) -> None:
     """Deny this process and all that it will start every file but these.
 
     With version 4 also every TCP port, with version 6 abstract sockets and signals to any process
-    outside. It needs no_new_privs, and cannot be taken back.
+    outside. It needs no_new_privs, and cannot be taken back (ref: landlock(7); test: proc, course, siblings).
 
     Args:
         allowed: a place that does not exist is left out.

@@ -36,7 +36,8 @@ def enter_namespaces() -> None:
     """Move this process into namespaces of its own; its next child is the first of its pid namespace.
 
     Stops: seeing, signalling or tracing the template or another submission, shared memory and
-    sockets between submissions, the network (ref: namespaces(7), user_namespaces(7)).
+    sockets between submissions, the network (ref: namespaces(7), user_namespaces(7);
+    test: leftovers, siblings, abstract).
     """
     uid, gid = os.getuid(), os.getgid()
     flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP
@@ -89,13 +90,18 @@ def drop_powers(*, in_own_namespace: bool) -> None:
     """
     if in_own_namespace:
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
-    _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
+    forbid_new_privileges()
     for capability in range(LAST_CAPABILITY + 1):
         _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # EINVAL above the kernel's last one
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     nothing = (ctypes.c_uint32 * 6)()
     _check(_libc.capset(header, nothing), "capset")
     _check_powerless(("CapBnd",) if in_own_namespace else ())
+
+
+def forbid_new_privileges() -> None:
+    """No program that this process becomes gets more rights than it has (ref: prctl(2), no_new_privs)."""
+    _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
 
 
 def _check_powerless(more: tuple[str, ...]) -> None:

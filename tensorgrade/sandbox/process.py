@@ -14,6 +14,7 @@ from typing import Any
 
 from tensorgrade.errors import SandboxError, WireError, WorkerLost
 from tensorgrade.limits import MIB, Limits
+from tensorgrade.sandbox.groups import Lent
 from tensorgrade.wire import AsReference, Channel, decode, encode
 
 WALL_FACTOR = 3
@@ -23,6 +24,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SCM_CREDENTIALS = 2  # ref: unix(7); Python's socket module has no name for it
 HELLO = b"hello"
 MAX_REASON_BYTES = 500
+NO_GROUPS = Lent()
 TRY_DOCTOR = "`tensorgrade doctor` tries each boundary."
 
 
@@ -33,9 +35,15 @@ class Worker:
         connection: our end of the worker's socket pair; `SO_PASSCRED` is set on it.
         limits: what the worker may use.
         reap: waits for the worker's end and returns its exit status.
+        lent: where it gets a control group, if anywhere.
+
+    Raises:
+        SandboxError: it was not started, or the kernel refuses a limit.
     """
 
-    def __init__(self, connection: socket.socket, limits: Limits, reap: Callable[[], int]) -> None:
+    def __init__(
+        self, connection: socket.socket, limits: Limits, reap: Callable[[], int], lent: Lent = NO_GROUPS
+    ) -> None:
         self.limits = limits
         self.process_id = _receive_hello(connection)
         # A process id can be reused, a pidfd cannot be mistaken (ref: pidfd_open(2)).
@@ -44,6 +52,14 @@ class Worker:
         self._reap = reap
         self._closed = False
         self._size_before = max(_usage(self.process_id)[1], default=0)
+        self._group = None
+        try:
+            self._group = lent.confine(self.process_id, limits, self._size_before)
+        except OSError as error:
+            self.close()
+            raise SandboxError(
+                f"sandbox: control group: {error}. Refusing to run student code; {TRY_DOCTOR}"
+            ) from error
         self.allow(limits.check_cpu_seconds)
 
     def allow(self, cpu_seconds: float) -> None:
@@ -91,7 +107,10 @@ class Worker:
         finally:
             os.close(self.pidfd)
             self.channel.connection.close()
-        return self._reap()
+        status = self._reap()
+        if self._group is not None:
+            self._group.end()
+        return status
 
     def _watch(self) -> None:
         """End the wait when a budget is used up."""

@@ -28,10 +28,10 @@ def apply_rlimits(limits: Limits, *, alone: bool) -> None:
 
 def _wanted(limits: Limits, threads_before: int) -> list[tuple[int, int]]:
     return [
-        (resource.RLIMIT_AS, _address_space_bytes() + limits.memory_mib * MIB),  # memory exhaustion
-        (resource.RLIMIT_NPROC, threads_before + limits.processes),  # fork bomb; counts all of the user's
-        (resource.RLIMIT_NOFILE, limits.open_files),  # descriptor exhaustion
-        (resource.RLIMIT_FSIZE, limits.disk_mib * MIB),  # one huge file; the tmpfs bounds their sum
+        (resource.RLIMIT_AS, _address_space_bytes() + limits.memory_mib * MIB),  # memory exhaustion (test: memory)
+        (resource.RLIMIT_NPROC, threads_before + limits.processes),  # fork bomb (test: processes)
+        (resource.RLIMIT_NOFILE, limits.open_files),  # descriptor exhaustion (test: open_files)
+        (resource.RLIMIT_FSIZE, limits.disk_mib * MIB),  # one huge file (test: big_file)
         (resource.RLIMIT_CORE, 0),  # no memory image left behind
         (resource.RLIMIT_MEMLOCK, 0),  # no memory that cannot be reclaimed
         (resource.RLIMIT_MSGQUEUE, 0),  # no kernel memory in message queues

@@ -181,7 +181,7 @@ class SystemCalls:
         filter_.set_attr(pyseccomp.Attr.CTL_OPTIMIZE, BINARY_TREE)
         _deny_all(filter_, DENIED)
         _deny_by_argument(filter_)
-        for number in range(FIRST_UNKNOWN, BEYOND):
+        for number in range(FIRST_UNKNOWN, BEYOND):  # (ref: syscalls(2); test: newer)
             filter_.add_rule(pyseccomp.ERRNO(errno.ENOSYS), number)
         if self._one_process:
             _deny_all(filter_, DENIED_WITHOUT_NAMESPACES)

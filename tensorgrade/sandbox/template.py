@@ -11,7 +11,7 @@ from typing import Any
 
 from tensorgrade.errors import SandboxError, WireError
 from tensorgrade.limits import Limits
-from tensorgrade.sandbox import landlock, launch
+from tensorgrade.sandbox import groups, landlock, launch
 from tensorgrade.sandbox.files import (
     Bind,
     bwrap_arguments,
@@ -22,7 +22,7 @@ from tensorgrade.sandbox.files import (
     interpreter_binds,
 )
 from tensorgrade.sandbox.levels import STRICT, Layer, Level
-from tensorgrade.sandbox.process import TRY_DOCTOR, Worker
+from tensorgrade.sandbox.process import NO_GROUPS, TRY_DOCTOR, Worker
 from tensorgrade.wire import decode, encode
 
 START_SECONDS = 120.0
@@ -47,6 +47,7 @@ class Template:
 
     def __init__(self, level: Level = STRICT) -> None:
         self.level = level
+        self._lent = groups.find() if Layer.GROUP in level.layers else NO_GROUPS
         self._control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with inner:
@@ -77,7 +78,8 @@ class Template:
         try:
             with theirs:
                 keeper = self._ask(("fork", vars(limits), self._layers()), "forked", [theirs.fileno()])
-            return Worker(ours, limits, lambda: self._reap(keeper))
+            lent = self._lent if Layer.GROUP in self.level.layers else NO_GROUPS
+            return Worker(ours, limits, lambda: self._reap(keeper), lent)
         except BaseException:
             ours.close()
             raise
