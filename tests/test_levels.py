@@ -119,7 +119,7 @@ def test_a_container_without_namespaces_grades_with_pod(course: Path) -> None:
     assert asked.returncode == 0, asked.stdout
     assert re.search(r"│ bubblewrap,[^│]*│ no ", asked.stdout)
     assert "NO" not in asked.stdout
-    done = elsewhere(course, "--no-namespaces", user=SOMEBODY, command="grade tiny --sandbox pod --workers 2")
+    done = elsewhere(course, "--no-namespaces", user=SOMEBODY, command="grade tiny --sandbox pod")
     assert done.returncode == 0, done.stderr
     found = results(course)
     assert {name: (one["sandbox"], one["points"]) for name, one in found.items()} == {
@@ -130,6 +130,7 @@ def test_a_container_without_namespaces_grades_with_pod(course: Path) -> None:
     assert "test_doubles_any_tensor" not in outputs(course, "eve")
 
 
+@pytest.mark.proof
 @AS_ROOT
 def test_strict_needs_no_root(course: Path) -> None:
     """An ordinary user, who may make user namespaces, grades in the whole sandbox."""

@@ -41,6 +41,7 @@ class LateTemplate(Template):
 
     def __init__(self, level: Level = STRICT) -> None:
         self.level = level
+        self.disturbances = 0
         self._started = False
 
     def fork(self, limits: Limits) -> Worker:

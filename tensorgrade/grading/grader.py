@@ -18,7 +18,7 @@ import nbformat
 
 import tensorgrade
 from tensorgrade.course import Assignment, Submission
-from tensorgrade.errors import GraderError, NotebookError, SandboxError
+from tensorgrade.errors import GraderError, NotebookError, SandboxError, WorkerLost
 from tensorgrade.grading.awards import require_known_checks
 from tensorgrade.grading.classic import ClassicGrader, require_tests_inside, with_room_for_output
 from tensorgrade.grading.executed import executed_notebook
@@ -44,6 +44,7 @@ from tensorgrade.sandbox.template import Template, describe
 from tensorgrade.student.session import Session
 
 POINT_DIGITS = 4
+TRIES = 3
 DECIDING_PACKAGES = ("torch", "numpy", "pytest", "ipython", "nbgrader")
 
 
@@ -197,7 +198,26 @@ class Grader:
         kept: Mapping[str, bytes],
         selection: Selection = ALL_CHECKS,
     ) -> _Done:
-        """Run the cells of each notebook, and the checks."""
+        """Run the cells of each notebook, and the checks; again if something killed a worker meanwhile.
+
+        What a machine without memory, or a person, kills must cost nobody points. A submission that
+        brings it about each time gets the verdict of the last time.
+        """
+        for _ in range(TRIES - 1):
+            before = self._template.disturbances
+            try:
+                done = self._run_once(notebooks, files, kept, selection)
+            except WorkerLost:
+                if self._template.disturbances == before:
+                    raise
+            else:
+                if self._template.disturbances == before:
+                    return done
+        return self._run_once(notebooks, files, kept, selection)
+
+    def _run_once(
+        self, notebooks: Mapping[str, Any], files: Mapping[str, bytes], kept: Mapping[str, bytes], selection: Selection
+    ) -> _Done:
         if self.assignment.is_classic:
             limits = with_room_for_output(self.assignment.limits)
             start = functools.partial(Session, self._template, files=files, limits=limits)

@@ -78,6 +78,14 @@ class Group:
 
     folders: tuple[Path, ...]
 
+    def ran_out_of_memory(self) -> bool:
+        """Whether the kernel has killed a process in it for its limit of memory."""
+        for name in ("memory.events", "memory.oom_control"):
+            with contextlib.suppress(OSError):
+                lines = (self.folders[0] / name).read_text().splitlines()
+                return any(line.startswith("oom_kill ") and line != "oom_kill 0" for line in lines)
+        return False
+
     def end(self) -> None:
         """Kill what is left in it, and remove it. One that is not empty yet is removed by the next run."""
         for folder in self.folders:

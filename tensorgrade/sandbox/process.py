@@ -36,13 +36,19 @@ class Worker:
         limits: what the worker may use.
         reap: waits for the worker's end and returns its exit status.
         lent: where it gets a control group, if anywhere.
+        disturbed: called when something else than its code or its limits ended it.
 
     Raises:
         SandboxError: it was not started, or the kernel refuses a limit.
     """
 
     def __init__(
-        self, connection: socket.socket, limits: Limits, reap: Callable[[], int], lent: Lent = NO_GROUPS
+        self,
+        connection: socket.socket,
+        limits: Limits,
+        reap: Callable[[], int],
+        lent: Lent = NO_GROUPS,
+        disturbed: Callable[[], None] = lambda: None,
     ) -> None:
         self.limits = limits
         self.process_id = _receive_hello(connection)
@@ -50,6 +56,7 @@ class Worker:
         self.pidfd = os.pidfd_open(self.process_id)
         self.channel = Channel(connection, limits.message_bytes, self._watch)
         self._reap = reap
+        self._disturbed = disturbed
         self._closed = False
         self._size_before = max(_usage(self.process_id)[1], default=0)
         self._group = None
@@ -135,10 +142,14 @@ class Worker:
         """How a worker whose channel closed has ended."""
         # A pidfd becomes readable when its process ends (ref: pidfd_open(2)).
         ended, _, _ = select.select([self.pidfd], [], [], SECONDS_TO_END)
+        greedy = self._group is not None and self._group.ran_out_of_memory()
         status = self.close()
         if not ended:
             return WorkerLost("BAD_REPLY", "the code closed the channel to the grader")
-        if status == 128 + signal.SIGKILL:
+        if status in (128 + signal.SIGKILL, -signal.SIGKILL):  # its own, or that of its keeper, which takes it along
+            # The first process of a pid namespace cannot do this to itself (ref: pid_namespaces(7)).
+            if not greedy:
+                self._disturbed()
             return WorkerLost("OUT_OF_MEMORY", "the process was killed, most likely for lack of memory")
         if status - 128 in {number.value for number in signal.Signals}:
             return WorkerLost("KILLED", f"the process crashed ({signal.Signals(status - 128).name})")

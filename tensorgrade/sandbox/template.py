@@ -40,6 +40,7 @@ class Template:
 
     Attributes:
         level: the same.
+        disturbances: how many workers were ended by something else than their code or their limits.
 
     Raises:
         SandboxError: this machine cannot confine it.
@@ -47,6 +48,7 @@ class Template:
 
     def __init__(self, level: Level = STRICT) -> None:
         self.level = level
+        self.disturbances = 0
         self._lent = groups.find() if Layer.GROUP in level.layers else NO_GROUPS
         self._control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
@@ -79,10 +81,13 @@ class Template:
             with theirs:
                 keeper = self._ask(("fork", vars(limits), self._layers()), "forked", [theirs.fileno()])
             lent = self._lent if Layer.GROUP in self.level.layers else NO_GROUPS
-            return Worker(ours, limits, lambda: self._reap(keeper), lent)
+            return Worker(ours, limits, lambda: self._reap(keeper), lent, self._note_disturbance)
         except BaseException:
             ours.close()
             raise
+
+    def _note_disturbance(self) -> None:
+        self.disturbances += 1
 
     def _layers(self) -> tuple[str, ...]:
         return tuple(sorted(layer.value for layer in self.level.layers))
