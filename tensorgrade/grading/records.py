@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from tensorgrade.sandbox.levels import NONE
+
 
 class Status(Enum):
     """How a check ended."""
@@ -156,6 +158,11 @@ class Report:
     fakeable: bool = False
 
     @property
+    def is_unconfined(self) -> bool:
+        """Whether student code ran without a wall: nothing in the report can be relied on then."""
+        return self.provenance is not None and self.provenance.sandbox == NONE.name
+
+    @property
     def points(self) -> float:
         """Points over the autograded tasks that have a verdict."""
         return sum(task.points for task in self.tasks if task.points is not None and not task.manual)
@@ -185,6 +192,8 @@ class Report:
             result["error"] = self.error
         if self.fakeable:
             result["fakeable"] = True
+        if self.provenance is not None:
+            result["sandbox"] = self.provenance.sandbox
         return result
 
 

@@ -190,7 +190,14 @@ class Session(Asking):
     def _identity(self) -> str:
         """A hash of all but the check itself that decides what a call returns."""
         versions = (platform.python_version(), torch.__version__, np.__version__)
-        known = (list(self._cells), self._files, self._instructor, repr(self._limits), versions)
+        known = (
+            list(self._cells),
+            self._files,
+            self._instructor,
+            repr(self._limits),
+            versions,
+            self._template.level.name,
+        )
         return hashlib.sha256(encode(known)).hexdigest()
 
     def _own_lines(self, frames: tuple[Any, ...]) -> tuple[StudentFrame, ...]:
