@@ -13,18 +13,12 @@ import pytest
 from nbgrader.api import Gradebook
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.running_exchange import kill_exchange
 from tests.running_hub import SECONDS, Hub, chromium, hub_of_two_courses, signed_in
 
 PAGE = "/services/grading-dl101/formgrader"
 WRONG, RIGHT = "def double(x):\n    return x * x\n", "def double(x):\n    return x + x\n"
 Shot = Callable[[Page, str], None]
-
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[Hub]:
-    """The hub, started once."""
-    with hub_of_two_courses() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -117,23 +111,35 @@ def fetch(page: Page, hub: Hub, user: str) -> Locator:
     return listing
 
 
-def submit(page: Page, hub: Hub, user: str) -> None:
+def submit(page: Page, hub: Hub, user: str, interrupt: Callable[[Hub], None] = lambda hub: None) -> None:
     """Hand in what was fetched."""
     listing = open_assignments(page, hub, user)
+    expect(listing.get_by_role("button", name="Submit", exact=True)).to_be_visible()
+    interrupt(hub)
     listing.get_by_role("button", name="Submit", exact=True).click()
     expect(listing.locator("#submitted_assignments_list").get_by_text("tiny").first).to_be_visible()
 
 
 @pytest.mark.proof
-def test_the_whole_loop(hub: Hub, browser: Browser, shot: Shot) -> None:
-    """An assignment is written, released, solved, handed in, graded by machine and by hand, and comes back."""
-    iris, ada, bob, tom = (signed_in(browser, hub, user) for user in ("iris", "ada", "bob", "tom"))
-    instructor_releases(iris, hub, shot)
-    student_solves(ada, hub, shot)
-    due_now(iris)
-    student_is_late(bob, hub)
-    ta_grades(tom, hub, shot)
-    student_reads(ada, hub, shot)
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_the_whole_loop(browser: Browser, shot: Shot, is_killed: bool) -> None:
+    """An assignment is written, released, solved, handed in, graded by machine and by hand, and comes back.
+
+    Once more with kill -9 of the exchange before each step: people wait for a moment, and that is all.
+    """
+    with hub_of_two_courses() as hub:
+        iris, ada, bob, tom = (signed_in(browser, hub, user) for user in ("iris", "ada", "bob", "tom"))
+        interrupt = kill_exchange if is_killed else lambda hub: None
+        instructor_releases(iris, hub, shot)
+        interrupt(hub)
+        student_solves(ada, hub, shot, interrupt)
+        due_now(iris)
+        interrupt(hub)
+        student_is_late(bob, hub)
+        interrupt(hub)
+        ta_grades(tom, hub, shot)
+        interrupt(hub)
+        student_reads(ada, hub, shot)
 
 
 def instructor_releases(iris: Page, hub: Hub, shot: Shot) -> None:
@@ -150,7 +156,7 @@ def instructor_releases(iris: Page, hub: Hub, shot: Shot) -> None:
     shot(iris, "released")
 
 
-def student_solves(ada: Page, hub: Hub, shot: Shot) -> None:
+def student_solves(ada: Page, hub: Hub, shot: Shot, interrupt: Callable[[Hub], None]) -> None:
     """A student fetches, tries, reads the hint, mends, validates and submits."""
     ada.goto(f"{hub.address}/hub/spawn")
     expect(ada.get_by_text("Enough for every assignment")).to_be_visible()
@@ -168,7 +174,7 @@ def student_solves(ada: Page, hub: Hub, shot: Shot) -> None:
     ada.get_by_role("button", name="Validate").click()
     expect(ada.get_by_text("Success! Your notebook passes all the tests.")).to_be_visible()
     shot(ada, "validated")
-    submit(ada, hub, "ada")
+    submit(ada, hub, "ada", interrupt)
     shot(ada, "submitted")
 
 
