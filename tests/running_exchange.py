@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
+import os
+import random
+import signal
 import tarfile
-from dataclasses import dataclass
+import threading
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from tests.running_hub import SECONDS, Hub, Member
+from tests.running_hub import SECONDS, Hub, Member, children_of
 
 API = "/services/exchange/api"
 TINY_PLACE = "/courses/dl101/assignments/tiny"
@@ -77,6 +85,105 @@ class Asker:
         """Hand in."""
         sent = archive_of() if data is None else data
         return self.ask("POST", f"{place}/submissions", data=sent, headers=headers)
+
+
+def kill_exchange(hub: Hub) -> None:
+    """Kill -9; the hub starts it again."""
+    for pid in children_of(hub.process.pid):
+        with suppress(OSError):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if b"exchange" in words[:3] and words[0].endswith((b"python", b"python3")):
+                os.kill(pid, signal.SIGKILL)
+                return
+    raise AssertionError("no exchange runs")
+
+
+def is_up(hub: Hub) -> bool:
+    """Whether the exchange answers."""
+    with suppress(requests.ConnectionError):
+        return requests.get(f"{hub.address}/services/exchange/health", timeout=SECONDS).status_code == 200
+    return False
+
+
+def wait_until_up(hub: Hub) -> None:
+    """Until the exchange answers again."""
+    deadline = time.monotonic() + SECONDS
+    while not is_up(hub):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@dataclass
+class Sender(threading.Thread):
+    """A student who hands in one thing after the other, and each of them again until there is a receipt.
+
+    Attributes:
+        asker: the student.
+        place: the assignment.
+        pause: seconds after each.
+        receipts: by what was handed in, the receipt; nothing is taken out of it.
+    """
+
+    asker: Asker
+    place: str
+    pause: float
+    receipts: dict[bytes, dict[str, Any]] = field(default_factory=dict)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        super().__init__(daemon=True)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def run(self) -> None:
+        """Until somebody says stop; then the last one is brought to its end."""
+        while not self.stopped.is_set():
+            noise = os.urandom(20_000)  # packs to what it is: a submission of some size
+            data = archive_of({"tiny.ipynb": f"{self.asker.user} {len(self.receipts)}".encode(), "data.bin": noise})
+            key = uuid.uuid4().hex
+            while data not in self.receipts:
+                with suppress(requests.RequestException):
+                    answer = self.asker.submit(data, self.place, **{"Idempotency-Key": key})
+                    if answer.status_code in (200, 201):
+                        self.receipts[data] = answer.json()
+                    else:
+                        assert answer.status_code in (500, 502, 503, 504), answer.text
+                time.sleep(self.pause)
+
+
+def kill_under_load(hub: Hub, askers: list[Asker], staff: Asker, place: str, kills: int, pause: float = 0.1) -> int:
+    """Kill the exchange at moments that nobody chose while these hand in, then look whether every receipt is honoured.
+
+    Returns:
+        How many receipts there were.
+    """
+    senders = [Sender(asker, place, pause) for asker in askers]
+    for sender in senders:
+        sender.start()
+    for _ in range(kills):
+        wait_until_up(hub)
+        time.sleep(random.uniform(0.05, 0.6))
+        kill_exchange(hub)
+    for sender in senders:
+        sender.stopped.set()
+    for sender in senders:
+        sender.join(SECONDS)
+        assert not sender.is_alive()
+    _, course, _, name = place.strip("/").split("/")
+    listed = staff.ask("GET", "/submissions", params={"course": course, "assignment": name}).json()["submissions"]
+    by_receipt = {one["receipt"]: one for one in listed}
+    store = hub.state / "exchange-service" / "objects" / "submissions" / course / name
+    kept = {(file.parent.name, file.read_bytes()) for file in store.rglob("*.tar.gz")}
+    given = [(sender.asker, data, receipt) for sender in senders for data, receipt in sender.receipts.items()]
+    assert len(kept) == len(list(store.rglob("*.tar.gz"))) == len(listed) == len(given)  # nothing lost, nothing twice
+    for asker, data, receipt in given:
+        assert by_receipt[receipt["receipt"]] == receipt
+        assert receipt["sha256"] == hashlib.sha256(data).hexdigest()
+        assert (asker.user, data) in kept
+    for asker, data, receipt in random.sample(given, min(50, len(given))):
+        assert asker.ask("GET", f"/submissions/{receipt['receipt']}/files").content == data
+    return len(listed)
 
 
 def audit_of(hub: Hub) -> list[dict[str, Any]]:

@@ -387,6 +387,7 @@ def test_doctor_tries_each_boundary(course: Path) -> None:
         "feedback",
         "award",
         "passback",
+        "submit",
         "export",
     ],
 )

@@ -24,11 +24,11 @@ from nbgrader.utils import parse_utc
 from tensorgrade.hub.courses import read_courses
 from tensorgrade.hub.folders import MachineFolders
 from tensorgrade.hub.room import home_of, room_command
-from tests.running_exchange import API, TINY_PLACE, Asker, archive_of, audit_of, link, token_of
+from tests.running_exchange import API, TINY_PLACE, Asker, archive_of, audit_of, kill_under_load, link, token_of
 from tests.running_hub import TINY, TWO_COURSES, Hub, Member, hub_of_two_courses
 
 STRICT = "late_hours = 1\n"
-FEW = "[service]\nsubmissions = 12\nunpacked_mib = 20\n"
+FEW = "[service]\nstudent_mib = 20\nunpacked_mib = 20\n"
 OTHER_PLACE = "/courses/ml1/assignments/tiny"
 LINUX = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give people and services accounts")
 
@@ -155,6 +155,13 @@ def test_health_is_open(hub: Hub) -> None:
     """What watches the service needs no token."""
     answer = requests.get(f"{hub.address}/services/exchange/health", timeout=60)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_a_kill_loses_nothing_that_has_a_receipt(hub: Hub, people: dict[str, Asker]) -> None:
+    """Kill -9 three times while students hand in: every receipt leads to its bytes, and nothing is there twice."""
+    place = "/courses/dl101/assignments/rush"
+    assert people["iris"].ask("PUT", place, data=archive_of()).status_code == 200
+    assert kill_under_load(hub, [people["ada"], people["bob"]], people["tom"], place, 3) > 2
 
 
 # Who may
@@ -287,13 +294,14 @@ def test_a_submission_that_is_too_large_is_refused(people: dict[str, Asker], has
     assert (answer.status_code, answer.json()["error"]) == (413, "expected at most 100 MiB, packed")
 
 
-def test_a_student_hands_in_only_so_often(people: dict[str, Asker]) -> None:
+def test_a_student_hands_in_only_so_much(people: dict[str, Asker]) -> None:
     """What the quota does not allow is refused, and the rest stays."""
-    answers = [people["eve"].submit(archive_of({"tiny.ipynb": str(n).encode()}), OTHER_PLACE) for n in range(14)]
-    assert answers[-1].status_code == 429
-    assert "12 times" in answers[-1].json()["error"]
-    kept = people["eve"].ask("GET", "/submissions").json()["submissions"]
-    assert [one["number"] for one in kept] == list(range(1, 13))
+    eve = people["eve"]
+    before = len(eve.ask("GET", "/submissions").json()["submissions"])
+    sizes = [eve.submit(archive_of({"tiny.ipynb": os.urandom(6_000_000)}), OTHER_PLACE).status_code for _ in range(4)]
+    assert sizes == [201, 201, 201, 429]
+    kept = eve.ask("GET", "/submissions").json()["submissions"]
+    assert [one["number"] for one in kept] == list(range(1, before + 4))
 
 
 @LINUX

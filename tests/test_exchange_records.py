@@ -20,8 +20,9 @@ from alembic.migration import MigrationContext
 
 from tensorgrade.errors import StorageError, UsageError
 from tensorgrade.hub.exchange import database
+from tensorgrade.hub.exchange.application import open_service
 from tensorgrade.hub.exchange.records import HandIn, Kept, Refused, latest, utc_now
-from tensorgrade.hub.exchange.server import open_service, serve
+from tensorgrade.hub.exchange.server import serve
 from tensorgrade.hub.exchange.service import Service
 from tensorgrade.hub.exchange.storage import Part
 from tensorgrade.hub.exchange.tables import metadata
@@ -110,7 +111,7 @@ def test_what_a_kill_has_left_is_swept_away(service: Service, tmp_path: Path) ->
 
 def test_two_exchanges_do_not_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one ends at once: it would sweep away the first one's uploads."""
-    names = ("API_TOKEN", "API_URL", "SERVICE_NAME", "SERVICE_PREFIX", "SERVICE_URL")
+    names = ("API_TOKEN", "API_URL", "CLIENT_ID", "SERVICE_NAME", "SERVICE_PREFIX", "SERVICE_URL")
     for name in names:
         monkeypatch.setenv(f"JUPYTERHUB_{name}", "http://127.0.0.1:9/x")
     code = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print('locked', flush=True); input()"

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.commands import run
 from tests.running_hub import SECONDS, Hub, chromium, hub_of_two_courses, signed_in
+from tests.test_hub_loop import open_assignments, press
 
 DOMAIN = "hub.example.edu"
 ASK_AS_IF_FROM_THE_HUB = """async (address) => {
@@ -57,8 +58,19 @@ def test_a_server_has_a_name_of_its_own(hub: Hub, ada: Page) -> None:
     assert host.endswith(f".{DOMAIN}")
     assert host != DOMAIN
     assert ada.evaluate(ASK_AS_IF_FROM_THE_HUB, f"{hub.address}/hub/api/user") == "blocked"
-    ada.get_by_role("menuitem", name="Nbgrader").click()
-    expect(ada.get_by_text("Assignment List")).to_be_visible()
+
+
+@pytest.mark.proof
+def test_the_exchange_answers_below_a_domain(hub: Hub, browser: Browser, ada: Page) -> None:
+    """What staff release, students fetch and submit in JupyterLab."""
+    iris = signed_in(browser, hub, "iris")
+    iris.goto(f"{hub.address}/services/grading-dl101/formgrader")
+    assert "Success" in press(iris, "tiny", "assign")
+    assert "Success" in press(iris, "tiny", "release")
+    listing = open_assignments(ada, ada.url.partition("/user/")[0], "ada")
+    listing.get_by_role("button", name="Fetch", exact=True).click()
+    listing.get_by_role("button", name="Submit", exact=True).click()
+    expect(listing.locator("#submitted_assignments_list").get_by_text("tiny").first).to_be_visible()
 
 
 @pytest.mark.proof

@@ -14,23 +14,13 @@ import pytest
 from nbgrader.api import Gradebook
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.running_exchange import kill_exchange
 from tests.running_hub import ROOT, SECONDS, Hub, chromium, hub_of_two_courses, signed_in
 
 PAGE = "/services/grading-dl101/formgrader"
 WRONG, RIGHT = "def double(x):\n    return x * x\n", "def double(x):\n    return x + x\n"
 Shot = Callable[[Page, str], None]
 JUPYTERHUB_6 = ROOT / "build" / "jupyterhub-6" / "bin" / "python"  # made by the Makefile
-
-
-@pytest.fixture(params=["supported line", "JupyterHub 6"])
-def hub(request: pytest.FixtureRequest) -> Iterator[Hub]:
-    """A hub with the JupyterHub of the lock, and one with the next line."""
-    if request.param == "JupyterHub 6" and not JUPYTERHUB_6.exists():
-        pytest.skip("no JupyterHub 6 here: make build/jupyterhub-6")
-    with hub_of_two_courses(
-        python=sys.executable if request.param == "supported line" else str(JUPYTERHUB_6)
-    ) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +93,9 @@ def write_reflection(page: Page, text: str) -> None:
     page.keyboard.press("Shift+Enter")
 
 
-def open_assignments(page: Page, hub: Hub, user: str) -> Locator:
+def open_assignments(page: Page, address: str, user: str) -> Locator:
     """Open nbgrader's list in JupyterLab."""
-    page.goto(f"{hub.address}/user/{user}/lab?reset")
+    page.goto(f"{address}/user/{user}/lab?reset")
     expect(page.locator(".jp-Launcher")).to_be_visible()
     page.get_by_role("menuitem", name="Nbgrader").click()
     page.get_by_role("menuitem", name="Assignment List").click()
@@ -117,29 +107,45 @@ def open_assignments(page: Page, hub: Hub, user: str) -> Locator:
 def fetch(page: Page, hub: Hub, user: str) -> Locator:
     """Get the released assignment."""
     with_server(page, hub, user)
-    listing = open_assignments(page, hub, user)
+    listing = open_assignments(page, hub.address, user)
     listing.get_by_role("button", name="Fetch", exact=True).click()
     expect(listing.get_by_role("button", name="Submit", exact=True)).to_be_visible()
     return listing
 
 
-def submit(page: Page, hub: Hub, user: str) -> None:
+def submit(page: Page, hub: Hub, user: str, interrupt: Callable[[Hub], None] = lambda hub: None) -> None:
     """Hand in what was fetched."""
-    listing = open_assignments(page, hub, user)
+    listing = open_assignments(page, hub.address, user)
+    expect(listing.get_by_role("button", name="Submit", exact=True)).to_be_visible()
+    interrupt(hub)
     listing.get_by_role("button", name="Submit", exact=True).click()
     expect(listing.locator("#submitted_assignments_list").get_by_text("tiny").first).to_be_visible()
 
 
 @pytest.mark.proof
-def test_the_whole_loop(hub: Hub, browser: Browser, shot: Shot) -> None:
-    """An assignment is written, released, solved, handed in, graded by machine and by hand, and comes back."""
-    iris, ada, bob, tom = (signed_in(browser, hub, user) for user in ("iris", "ada", "bob", "tom"))
-    instructor_releases(iris, hub, shot)
-    student_solves(ada, hub, shot)
-    due_now(iris)
-    student_is_late(bob, hub)
-    ta_grades(tom, hub, shot)
-    student_reads(ada, hub, shot)
+@pytest.mark.parametrize("line", ["supported, the exchange is killed", "JupyterHub 6"])
+def test_the_whole_loop(browser: Browser, shot: Shot, line: str) -> None:
+    """An assignment is written, released, solved, handed in, graded by machine and by hand, and comes back.
+
+    On the supported line with kill -9 of the exchange before each step: people wait for a moment, and that is all.
+    Once more on the next line of JupyterHub.
+    """
+    is_killed = line != "JupyterHub 6"
+    if not is_killed and not JUPYTERHUB_6.exists():
+        pytest.skip("no JupyterHub 6 here: make build/jupyterhub-6/.ready")
+    with hub_of_two_courses(python=sys.executable if is_killed else str(JUPYTERHUB_6)) as hub:
+        iris, ada, bob, tom = (signed_in(browser, hub, user) for user in ("iris", "ada", "bob", "tom"))
+        interrupt = kill_exchange if is_killed else lambda hub: None
+        instructor_releases(iris, hub, shot)
+        interrupt(hub)
+        student_solves(ada, hub, shot, interrupt)
+        due_now(iris)
+        interrupt(hub)
+        student_is_late(bob, hub)
+        interrupt(hub)
+        ta_grades(tom, hub, shot)
+        interrupt(hub)
+        student_reads(ada, hub, shot)
 
 
 def instructor_releases(iris: Page, hub: Hub, shot: Shot) -> None:
@@ -156,7 +162,7 @@ def instructor_releases(iris: Page, hub: Hub, shot: Shot) -> None:
     shot(iris, "released")
 
 
-def student_solves(ada: Page, hub: Hub, shot: Shot) -> None:
+def student_solves(ada: Page, hub: Hub, shot: Shot, interrupt: Callable[[Hub], None]) -> None:
     """A student fetches, tries, reads the hint, mends, validates and submits."""
     ada.goto(f"{hub.address}/hub/spawn")
     expect(ada.get_by_text("Enough for every assignment")).to_be_visible()
@@ -174,7 +180,7 @@ def student_solves(ada: Page, hub: Hub, shot: Shot) -> None:
     ada.get_by_role("button", name="Validate").click()
     expect(ada.get_by_text("Success! Your notebook passes all the tests.")).to_be_visible()
     shot(ada, "validated")
-    submit(ada, hub, "ada")
+    submit(ada, hub, "ada", interrupt)
     shot(ada, "submitted")
 
 
@@ -253,7 +259,7 @@ def at_rest(page: Page) -> None:
 
 def student_reads(ada: Page, hub: Hub, shot: Shot) -> None:
     """The student fetches the feedback and opens it."""
-    listing = open_assignments(ada, hub, "ada")
+    listing = open_assignments(ada, hub.address, "ada")
     listing.get_by_role("button", name="Fetch Feedback").click()
     expect(listing.get_by_text("view feedback").first).to_be_visible()
     shot(ada, "feedback-fetched")

@@ -29,6 +29,7 @@ from tensorgrade.cli.preview import preview
 from tensorgrade.cli.prove import prove
 from tensorgrade.cli.release import release
 from tensorgrade.cli.roster import roster
+from tensorgrade.cli.submit import submit
 from tensorgrade.cli.words import complain
 from tensorgrade.errors import StorageError, TensorgradeError, UsageError
 
@@ -92,6 +93,7 @@ def commands() -> None:
       tensorgrade roster import FILE    bring the students of the LMS's list
       tensorgrade passback attention    send grades to the LMS
       tensorgrade export --to csv       write grades to a file
+      tensorgrade submit attention      hand in on a hub, with a token
     """
 
 
@@ -111,5 +113,6 @@ for _command in (
     roster,
     passback,
     export,
+    submit,
 ):
     commands.add_command(_command)

@@ -9,8 +9,10 @@ import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import sqlalchemy
+from jupyterhub.utils import subdomain_hook_idna
 
 from tensorgrade.hub.access import EXCHANGE, grading_service, groups_of, roles_of
 from tensorgrade.hub.courses import HubCourse, read_courses
@@ -47,20 +49,24 @@ def configure_machine(c: Any, folder: Path) -> None:
     folders = MachineFolders(state, folder.absolute().parent, directory_exchange=not settings.is_service)
     for course in courses:
         folders.prepare(course)
+    domain = os.environ.get(DOMAIN, "")
     place = exchange_address(f"http://127.0.0.1:{port}") if settings.is_service else str(folders.exchange)
+    exchange = {"TENSORGRADE_EXCHANGE": place}
     _network(c, state, port)
     _database(c, state)
-    if domain := os.environ.get(DOMAIN):
+    if domain:
         _domains(c, domain)
+        # The proxy knows the exchange by name; on this machine it is asked without DNS and TLS.
+        exchange["TENSORGRADE_EXCHANGE_NAME"] = subdomain_hook_idna(EXCHANGE, urlsplit(domain).netloc, "service")
     _people(c, state, courses)
     c.JupyterHub.load_roles = roles_of(courses, exchange=settings.is_service)
     configure_way_in(c, folder / "sign_in.toml", state, courses)
     _servers(c, folder, folders, courses)
-    c.Spawner.environment["TENSORGRADE_EXCHANGE"] = place
+    c.Spawner.environment.update(exchange)
     c.JupyterHub.services = [
         culler_service(sys.executable, folder / "profiles.toml"),
         *([_exchange(folder, folders)] if settings.is_service else []),
-        *(_grading_page(folder, folders, course, place) for course in courses),
+        *(_grading_page(folder, folders, course, exchange) for course in courses),
     ]
     # How soon the hub sees that a service has ended, and starts it again; people's servers have their own.
     c.LocalProcessSpawner.poll_interval = SERVICE_POLL_SECONDS
@@ -112,6 +118,7 @@ def _domains(c: Any, domain: str) -> None:
     that sets the hub's cookies (ref: JupyterHub, *Security overview*, "Isolate traffic of servers by subdomain").
     """
     c.JupyterHub.subdomain_host = domain
+    c.JupyterHub.subdomain_hook = "idna"
     # Cookies by these names are the host's alone, and go over TLS only (ref: RFC 6265bis, 4.1.3.2).
     c.JupyterHub.cookie_host_prefix_enabled = domain.startswith("https://")
 
@@ -170,7 +177,7 @@ def _exchange(folder: Path, folders: MachineFolders) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _grading_page(folder: Path, folders: MachineFolders, course: HubCourse, exchange: str) -> dict[str, Any]:
+def _grading_page(folder: Path, folders: MachineFolders, course: HubCourse, exchange: dict[str, str]) -> dict[str, Any]:
     """The page of one course, in a room and under an account of its own; it ends with the hub."""
     place, account = folders.course(course), folders.account(course)
     own = (place, *([folders.exchange / course.name] if folders.directory_exchange else []))
@@ -186,7 +193,7 @@ def _grading_page(folder: Path, folders: MachineFolders, course: HubCourse, exch
             "HOME": str(account),
             "JUPYTER_CONFIG_PATH": _settings_path(folder, "staff"),
             "JUPYTER_RUNTIME_DIR": "/tmp/jupyter",  # noqa: S108 - the room's own
-            "TENSORGRADE_EXCHANGE": exchange,
+            **exchange,
         },
     }  # fmt: skip
 

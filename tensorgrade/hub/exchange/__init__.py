@@ -3,8 +3,9 @@
 * `settings` reads ``exchange.toml``; `archive` is the one kind of file that goes to and fro, and what is refused in it.
 * `records` (`tables`, `database`, `migrations`) is the database, `storage` the bytes; `intake` puts a submission
   into both.
-* `callers` says who asks; `service` is what handlers share; `handlers` and `sending` are the interface, `server` the
-  process.
+* `callers` says who asks; `service` is what handlers share; `handlers` and `sending` are the interface;
+  `application` puts them together, `server` is the process.
+* `pages` are for browsers (`form`, `templates`).
 * `client` asks it by HTTP; `for_students` and `for_staff` are nbgrader's exchange classes in front of the client.
 
 Nothing is imported here: a student's notebook server needs the client only.

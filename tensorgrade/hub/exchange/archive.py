@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Protocol
 
 BLOCK = 10_240  # what tarfile reads at a time (`tarfile.RECORDSIZE`)
 HEADER_BYTES = 64 * 1024  # long names and times come in headers of their own
@@ -148,7 +148,7 @@ def _checked(member: tarfile.TarInfo, seen: set[str]) -> PurePosixPath:
     parts = name.removesuffix("/").removeprefix("./").split("/")
     if name.rstrip("/") in ("", "."):
         return PurePosixPath(".")
-    if name.startswith("/") or len(parts) > DEPTH or not all(_is_plain(part) for part in parts):
+    if name.startswith("/") or len(parts) > DEPTH or not all(is_plain(part) for part in parts):
         raise BadArchive(f"{name[:200]!r} is no name that is taken: no .., no leading /, no control characters")
     path = "/".join(parts)
     if len(parts) == 1 and parts[0] in RESERVED:
@@ -159,7 +159,7 @@ def _checked(member: tarfile.TarInfo, seen: set[str]) -> PurePosixPath:
     return PurePosixPath(path)
 
 
-def _is_plain(part: str) -> bool:
+def is_plain(part: str) -> bool:
     """Whether this is a name that every system and every terminal shows as it is."""
     try:
         length = len(part.encode())
@@ -210,7 +210,17 @@ def unpack(file: IO[bytes], folder: Path, limits: ArchiveLimits) -> tuple[str, .
     return tuple(names)
 
 
-def pack(files: Iterable[tuple[str, Path]], to: IO[bytes]) -> None:
+class Writer(Protocol):
+    """What bytes can be written to."""
+
+    def write(self, data: bytes, /) -> object:
+        """Add them."""
+
+    def flush(self) -> None:
+        """Let others see them."""
+
+
+def pack(files: Iterable[tuple[str, Path]], to: Writer) -> None:
     """Write an archive of these files; the same files make the same bytes, whenever and wherever.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,8 @@ from tensorgrade.hub.exchange.client import ExchangeClient
 from tensorgrade.hub.exchange.files import files_of, packed, unpacked
 
 PATIENCE_SECONDS = 60.0
-PATIENCE_OF_LISTS = 3.0  # a page waits for them
+PATIENCE_OF_LISTS = 20.0
+PATIENCE_OF_PAGES = 3.0  # the grading page shows everybody nothing while it waits
 
 
 class ServiceExchange(abc.Exchange):  # type: ignore[misc]  # nbgrader has no types
@@ -153,7 +155,7 @@ def feedback_folder(assignment: Path, submission: dict[str, Any]) -> Path:
 class List(ServiceExchange, abc.ExchangeList):  # type: ignore[misc]
     """``nbgrader list``, and what JupyterLab and the grading page show."""
 
-    patience = PATIENCE_OF_LISTS
+    patience = PATIENCE_OF_PAGES if "JUPYTERHUB_SERVICE_NAME" in os.environ else PATIENCE_OF_LISTS
 
     def list_files(self) -> list[dict[str, Any]]:
         """What is out, or what was handed in; nbgrader calls this."""

@@ -27,7 +27,16 @@ NEEDED = (
     "JUPYTERHUB_SERVICE_URL",
 )
 # What commands get of this process's environment: no token is among it; see `jobs` for those that need one.
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "JUPYTER_CONFIG_PATH", "JUPYTER_RUNTIME_DIR", "TENSORGRADE_EXCHANGE")
+PASSED_ON = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "JUPYTER_CONFIG_PATH",
+    "JUPYTER_RUNTIME_DIR",
+    "TENSORGRADE_EXCHANGE",
+    "TENSORGRADE_EXCHANGE_NAME",
+)
 
 TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the name of a variable
 SECONDS_UNASKED = 20.0  # with many courses, loading all at once would hold up the hub's start
