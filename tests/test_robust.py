@@ -443,6 +443,17 @@ def test_killing_any_part_at_any_moment_costs_nobody_anything(course: Path, stud
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+def test_a_worker_that_something_kills_costs_nobody_points(course: Path) -> None:
+    """Who is killed from outside, as on a machine without memory, is graded again in the same run."""
+    submit(course, "zed", f"import time\ntime.sleep(3)\n{RIGHT}")
+    with grading(course, "--workers", "1") as process:
+        wait_for((course / "autograded" / "cat" / "tiny" / "staff-report.json").exists)
+        wait_for(lambda: kill_one(process.pid, "worker"))
+        said = process.communicate(timeout=240)[1]
+    assert process.returncode == 0, said
+    assert points(course) == dict.fromkeys(["ann", "bob", "cat", "zed"], 4.0)
+
+
 def wait_a_moment(process: subprocess.Popen[str], seconds: float) -> None:
     """Wait, or until a process ends."""
     ends = time.monotonic() + seconds

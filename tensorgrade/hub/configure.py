@@ -118,7 +118,7 @@ def _domains(c: Any, domain: str) -> None:
     that sets the hub's cookies (ref: JupyterHub, *Security overview*, "Isolate traffic of servers by subdomain").
     """
     c.JupyterHub.subdomain_host = domain
-    c.JupyterHub.subdomain_hook = "idna"
+    c.JupyterHub.subdomain_hook = subdomain_hook_idna
     # Cookies by these names are the host's alone, and go over TLS only (ref: RFC 6265bis, 4.1.3.2).
     c.JupyterHub.cookie_host_prefix_enabled = domain.startswith("https://")
 
