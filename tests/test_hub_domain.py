@@ -60,11 +60,19 @@ def test_a_server_has_a_name_of_its_own(hub: Hub, ada: Page) -> None:
     assert ada.evaluate(ASK_AS_IF_FROM_THE_HUB, f"{hub.address}/hub/api/user") == "blocked"
 
 
+def on_the_grading_page(hub: Hub, browser: Browser, user: str) -> Page:
+    """Somebody of the staff has followed the link on the hub's page."""
+    page = signed_in(browser, hub, user)
+    page.get_by_role("button", name="Services").click()
+    page.get_by_role("link", name="grading-dl101").click()
+    expect(page.locator("#main-table").get_by_text("tiny")).to_be_visible()
+    return page
+
+
 @pytest.mark.proof
 def test_the_exchange_answers_below_a_domain(hub: Hub, browser: Browser, ada: Page) -> None:
     """What staff release, students fetch and submit in JupyterLab."""
-    iris = signed_in(browser, hub, "iris")
-    iris.goto(f"{hub.address}/services/grading-dl101/formgrader")
+    iris = on_the_grading_page(hub, browser, "iris")
     assert "Success" in press(iris, "tiny", "assign")
     assert "Success" in press(iris, "tiny", "release")
     listing = open_assignments(ada, ada.url.partition("/user/")[0], "ada")
@@ -76,10 +84,7 @@ def test_the_exchange_answers_below_a_domain(hub: Hub, browser: Browser, ada: Pa
 @pytest.mark.proof
 def test_a_grading_page_has_a_name_of_its_own(hub: Hub, browser: Browser) -> None:
     """Staff reach the page of their course from the hub's page; it has another name than any server."""
-    tom = signed_in(browser, hub, "tom")
-    tom.get_by_role("button", name="Services").click()
-    tom.get_by_role("link", name="grading-dl101").click()
-    expect(tom.locator("#main-table").get_by_text("tiny")).to_be_visible()
+    tom = on_the_grading_page(hub, browser, "tom")
     assert (urlsplit(tom.url).hostname or "").endswith(f".{DOMAIN}")
 
 
