@@ -51,11 +51,12 @@ $(PROXY): $(READY) hub_config/proxy/package.json hub_config/proxy/package-lock.j
 	.venv/bin/npm ci --silent --no-fund --no-audit --prefix .venv/share/proxy
 	touch $@
 
-sandbox:       ## install bubblewrap, or say how
-	@command -v bwrap >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq bubblewrap >/dev/null; \
+sandbox:       ## install bubblewrap and libseccomp, or say how
+	@{ command -v bwrap && /sbin/ldconfig -p | grep libseccomp.so.2; } >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq bubblewrap libseccomp2 >/dev/null; \
 	else \
-		echo "bubblewrap is missing. Install it: sudo apt-get install bubblewrap" >&2; exit 1; \
+		echo "bubblewrap or libseccomp is missing. Install them: sudo apt-get install bubblewrap libseccomp2" >&2; exit 1; \
 	fi
 
 browser:       ## install Chromium, or say how
