@@ -61,11 +61,12 @@ $(NEXT_HUB): $(PROXY)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check jupyterhub==6.1.1
 	touch $@
 
-sandbox:       ## install bubblewrap, or say how
-	@command -v bwrap >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq bubblewrap >/dev/null; \
+sandbox:       ## install bubblewrap and libseccomp, or say how
+	@{ command -v bwrap && /sbin/ldconfig -p | grep libseccomp.so.2; } >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq bubblewrap libseccomp2 >/dev/null; \
 	else \
-		echo "bubblewrap is missing. Install it: sudo apt-get install bubblewrap" >&2; exit 1; \
+		echo "bubblewrap or libseccomp is missing. Install them: sudo apt-get install bubblewrap libseccomp2" >&2; exit 1; \
 	fi
 
 browser:       ## install Chromium, or say how

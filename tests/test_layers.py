@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tensorgrade.errors import WorkerLost
-from tensorgrade.sandbox import files
+from tensorgrade.sandbox import files, groups
 from tensorgrade.sandbox.levels import POD, STRICT, Layer, Level
 from tensorgrade.sandbox.process import Worker
 from tensorgrade.sandbox.system_calls import DENIED, DENIED_WITHOUT_NAMESPACES
@@ -127,6 +127,8 @@ def test_every_attack_is_stopped(attack: Attack, field: Field) -> None:
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_without_its_layer_an_attack_does_as_documented(attack: Attack, field: Field) -> None:
     """One layer less: the attack succeeds, or others stop it, as SECURITY.md says."""
+    if attack.name == "processes" and not groups.find().folders:
+        pytest.skip("the layer behind the limit of processes is a control group, and this machine lends none")
     reached = field.attack(attack, STRICT.layers - {attack.layer})
     row = next(line for line in table_in_security() if line.startswith(f"| {attack.does} |"))
     assert row.split("|")[3].strip() == ("reached" if reached else "stopped")

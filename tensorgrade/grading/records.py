@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from tensorgrade.sandbox.levels import NONE
-
 
 class Status(Enum):
     """How a check ended."""
@@ -156,11 +154,6 @@ class Report:
     key: str = ""
     kept: dict[str, bytes] = field(default_factory=dict, repr=False)
     fakeable: bool = False
-
-    @property
-    def is_unconfined(self) -> bool:
-        """Whether student code ran without a wall: nothing in the report can be relied on then."""
-        return self.provenance is not None and self.provenance.sandbox == NONE.name
 
     @property
     def points(self) -> float:
