@@ -6,7 +6,7 @@ import sys
 
 
 def double(x):
-    return {number * sys.hash_info.modulus: 0 for number in range(1, 30000)}
+    return {number * sys.hash_info.modulus: 0 for number in range(1, 4000)}
 
 # %% spell-solution
 def spell(word):

