@@ -12,7 +12,7 @@ from typing import Any
 from tensorgrade.hub.access import EXCHANGE, grading_service, groups_of, roles_of
 from tensorgrade.hub.courses import HubCourse, read_courses
 from tensorgrade.hub.culler import culler_service
-from tensorgrade.hub.exchange.settings import read_exchange
+from tensorgrade.hub.exchange.settings import ExchangeSettings, read_exchange
 from tensorgrade.hub.folders import MachineFolders
 from tensorgrade.hub.profiles import read_profiles
 from tensorgrade.hub.room import room_command
@@ -52,7 +52,7 @@ def configure_machine(c: Any, folder: Path) -> None:
     c.Spawner.environment["TENSORGRADE_EXCHANGE"] = place
     c.JupyterHub.services = [
         culler_service(sys.executable, folder / "profiles.toml"),
-        *([_exchange(folder, folders)] if settings.is_service else []),
+        *([_exchange(folder, folders, settings)] if settings.is_service else []),
         *(_grading_page(folder, folders, course, place) for course in courses),
     ]
     # How soon the hub sees that a service has ended, and starts it again; people's servers have their own.
@@ -123,9 +123,10 @@ def _settings_path(folder: Path, role: str) -> str:
     return os.pathsep.join(str((folder / "jupyter" / name).resolve()) for name in (role, "all"))
 
 
-def _exchange(folder: Path, folders: MachineFolders) -> dict[str, Any]:
+def _exchange(folder: Path, folders: MachineFolders, settings: ExchangeSettings) -> dict[str, Any]:
     """The exchange, in a room and under an account of its own; it ends with the hub."""
-    config, home = folders.prepare_service([folder / "courses.toml", folder / "exchange.toml"]), folders.service
+    names = ("courses.toml", "exchange.toml", *filter(None, [settings.database_file]))
+    config, home = folders.prepare_service([folder / name for name in names]), folders.service
     bwrap, *room = room_command(home, ())
     return {
         "name": EXCHANGE,
