@@ -110,7 +110,7 @@ def wait_until_up(hub: Hub) -> None:
     deadline = time.monotonic() + SECONDS
     while not is_up(hub):
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(0.3)  # each look at an exchange that is away costs the hub a page
 
 
 @dataclass

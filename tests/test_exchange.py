@@ -29,6 +29,11 @@ from tests.running_hub import TINY, TWO_COURSES, Hub, Member, hub_of_two_courses
 
 STRICT = "late_hours = 1\n"
 FEW = "[service]\nstudent_mib = 20\nunpacked_mib = 20\n"
+WATCHER = """
+c.JupyterHub.services.append({"name": "watcher", "api_token": "watches-the-exchange-and-nothing-else"})
+scopes = ["read:metrics", "access:services!service=exchange"]
+c.JupyterHub.load_roles.append({"name": "watcher", "services": ["watcher"], "scopes": scopes})
+"""
 OTHER_PLACE = "/courses/ml1/assignments/tiny"
 LINUX = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give people and services accounts")
 
@@ -36,7 +41,7 @@ LINUX = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give people 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[Hub]:
     """A hub, started once; of the second course nothing is taken an hour after the due date."""
-    with hub_of_two_courses(TWO_COURSES + STRICT, FEW) as started:
+    with hub_of_two_courses(TWO_COURSES + STRICT, FEW, WATCHER) as started:
         yield started
 
 
@@ -162,6 +167,22 @@ def test_a_kill_loses_nothing_that_has_a_receipt(hub: Hub, people: dict[str, Ask
     place = "/courses/dl101/assignments/rush"
     assert people["iris"].ask("PUT", place, data=archive_of()).status_code == 200
     assert kill_under_load(hub, [people["ada"], people["bob"]], people["tom"], place, 3) > 2
+
+
+def test_figures_are_for_who_may_read_the_hubs_own(hub: Hub, people: dict[str, Asker], submission: str) -> None:
+    """What Prometheus reads has numbers, no name, and is for a service with the scope, which sees nothing else."""
+    address = f"{hub.address}/services/exchange/metrics"
+    watcher = Asker("watcher", hub, "watches-the-exchange-and-nothing-else")
+    headers = {"Authorization": f"token {watcher.token}"}
+    text = requests.get(address, headers=headers, timeout=60).text
+    assert 'exchange_requests_total{method="POST",status="201"}' in text
+    assert "exchange_submission_bytes_count" in text
+    assert "ada" not in text
+    for other in (people["iris"], people["ada"]):
+        refused = requests.get(address, headers={"Authorization": f"token {other.token}"}, timeout=60)
+        assert refused.status_code == 403
+    assert watcher.ask("GET", "/assignments").json() == {"assignments": []}
+    assert watcher.ask("GET", f"/submissions/{submission}").status_code == 403
 
 
 # Who may

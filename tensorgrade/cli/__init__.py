@@ -17,6 +17,7 @@ from tensorgrade.cli.award import award
 from tensorgrade.cli.calibrate import calibrate
 from tensorgrade.cli.doctor import doctor
 from tensorgrade.cli.exchange import exchange
+from tensorgrade.cli.exchange_backup import exchange_backup
 from tensorgrade.cli.export import export
 from tensorgrade.cli.feedback import feedback
 from tensorgrade.cli.grade import grade
@@ -110,6 +111,7 @@ for _command in (
     hub,
     grading_page,
     exchange,
+    exchange_backup,
     roster,
     passback,
     export,

@@ -17,7 +17,7 @@ from jupyterhub.utils import subdomain_hook_idna
 from tensorgrade.hub.access import EXCHANGE, grading_service, groups_of, roles_of
 from tensorgrade.hub.courses import HubCourse, read_courses
 from tensorgrade.hub.culler import culler_service
-from tensorgrade.hub.exchange.settings import read_exchange
+from tensorgrade.hub.exchange.settings import ExchangeSettings, read_exchange
 from tensorgrade.hub.folders import MachineFolders
 from tensorgrade.hub.profiles import read_profiles
 from tensorgrade.hub.room import room_command
@@ -30,7 +30,8 @@ STATE = "TENSORGRADE_HUB_STATE"
 PORT = "TENSORGRADE_HUB_PORT"
 DOMAIN = "TENSORGRADE_HUB_DOMAIN"
 FIRST_PASSWORDS = "first-passwords.txt"
-SERVICE_POLL_SECONDS, SERVER_POLL_SECONDS = 2, 30
+# The hub looks after its services every 30 seconds only; at a deadline that is long. Status 2: a wrong setting.
+AT_ONCE_AGAIN = ("/bin/sh", "-c", 'while :; do "$@"; [ $? = 2 ] && exit 2; sleep 0.2; done', "sh")
 CSP = "frame-ancestors 'none'; report-uri /hub/security/csp-report"
 
 
@@ -65,12 +66,9 @@ def configure_machine(c: Any, folder: Path) -> None:
     c.Spawner.environment.update(exchange)
     c.JupyterHub.services = [
         culler_service(sys.executable, folder / "profiles.toml"),
-        *([_exchange(folder, folders)] if settings.is_service else []),
+        *([_exchange(folder, folders, settings)] if settings.is_service else []),
         *(_grading_page(folder, folders, course, exchange) for course in courses),
     ]
-    # How soon the hub sees that a service has ended, and starts it again; people's servers have their own.
-    c.LocalProcessSpawner.poll_interval = SERVICE_POLL_SECONDS
-    c.ProfileSpawner.poll_interval = SERVER_POLL_SECONDS
 
 
 def exchange_address(hub: str) -> str:
@@ -163,15 +161,16 @@ def _settings_path(folder: Path, role: str) -> str:
     return os.pathsep.join(str((folder / "jupyter" / name).resolve()) for name in (role, "all"))
 
 
-def _exchange(folder: Path, folders: MachineFolders) -> dict[str, Any]:
+def _exchange(folder: Path, folders: MachineFolders, settings: ExchangeSettings) -> dict[str, Any]:
     """The exchange, in a room and under an account of its own; it ends with the hub."""
-    config, home = folders.prepare_service([folder / "courses.toml", folder / "exchange.toml"]), folders.service
+    names = ("courses.toml", "exchange.toml", *filter(None, [settings.database_file]))
+    config, home = folders.prepare_service([folder / name for name in names]), folders.service
     bwrap, *room = room_command(home, ())
     return {
         "name": EXCHANGE,
         "url": f"http://127.0.0.1:{_free_port()}",
-        "command": [bwrap, "--die-with-parent", *room, str(PROGRAMS / "tensorgrade"), "exchange", str(config),
-                    "--state", str(home)],
+        "command": [bwrap, "--die-with-parent", *room, *AT_ONCE_AGAIN, str(PROGRAMS / "tensorgrade"), "exchange",
+                    str(config), "--state", str(home)],
         "oauth_no_confirm": True,  # part of the hub
         "environment": {"PATH": f"{PROGRAMS}:/usr/bin:/bin", "HOME": str(home)},
     }  # fmt: skip

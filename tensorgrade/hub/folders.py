@@ -132,7 +132,7 @@ class MachineFolders:
         owner = home.stat()
         shutil.rmtree(config, ignore_errors=True)
         config.mkdir(mode=0o700)
-        for file in (config, *(shutil.copyfile(file, config / file.name) for file in settings if file.exists())):
+        for file in (config, *(shutil.copy(file, config / file.name) for file in settings if file.exists())):
             os.chown(file, owner.st_uid, owner.st_gid)
         return config
 

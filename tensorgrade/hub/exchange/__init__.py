@@ -5,6 +5,7 @@
   into both.
 * `callers` says who asks; `service` is what handlers share; `handlers` and `sending` are the interface;
   `application` puts them together, `server` is the process.
+* `metrics` are its figures, `backup` copies what it keeps.
 * `pages` are for browsers (`form`, `templates`).
 * `client` asks it by HTTP; `for_students` and `for_staff` are nbgrader's exchange classes in front of the client.
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from tornado.httpclient import AsyncHTTPClient
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
+from tensorgrade.errors import UsageError
 from tensorgrade.hub.courses import read_courses
+from tensorgrade.hub.exchange.backup import DATABASE
 from tensorgrade.hub.exchange.callers import Callers
 from tensorgrade.hub.exchange.database import Database
-from tensorgrade.hub.exchange.handlers import Assignments, Files, Health, NotFound, Receipt, Submissions
+from tensorgrade.hub.exchange.handlers import Assignments, Figures, Files, Health, NotFound, Receipt, Submissions
 from tensorgrade.hub.exchange.pages import page_rules, page_settings
 from tensorgrade.hub.exchange.records import Quota, Records
 from tensorgrade.hub.exchange.sending import GivingFeedback, HandingIn, Releasing
@@ -39,7 +41,9 @@ def load(config: Path, state: Path, prefix: str) -> Application:
         UsageError: a file is not as it should be.
     """
     # Whoever hands in is looked up at the hub: at a deadline, everybody at once.
-    AsyncHTTPClient.configure(None, max_clients=HUB_AT_ONCE, defaults={"request_timeout": HUB_SECONDS})
+    seconds = {"connect_timeout": HUB_SECONDS, "request_timeout": HUB_SECONDS}  # the first one counts while they wait
+    AsyncHTTPClient.configure(None, max_clients=HUB_AT_ONCE, defaults=seconds)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     return make_application(open_service(config, state), prefix, page_settings(state))
 
 
@@ -47,7 +51,7 @@ def open_service(config: Path, state: Path) -> Service:
     """The exchange in a folder, its database up to date, without what an earlier one has left unfinished."""
     settings = read_exchange(config / "exchange.toml")
     courses = {course.name: course for course in read_courses(config / "courses.toml")}
-    store, records = FolderStore(state), open_records(settings, state)
+    store, records = FolderStore(state), open_records(settings, config, state)
     scope = f"access:services!service={os.environ['JUPYTERHUB_SERVICE_NAME']}"
     callers = Callers(courses.values(), scope)
     service = Service(courses, settings, records, store, callers, Audit(state / "audit.log"))
@@ -56,11 +60,27 @@ def open_service(config: Path, state: Path) -> Service:
     return service
 
 
-def open_records(settings: ExchangeSettings, state: Path) -> Records:
-    """The database, up to date."""
-    database = Database(f"sqlite:///{state / 'exchange.sqlite'}")
+def open_records(settings: ExchangeSettings, config: Path, state: Path) -> Records:
+    """The database, up to date.
+
+    Raises:
+        UsageError: the file with its address cannot be read, or others can read it too.
+    """
+    database = Database(_database_url(config / settings.database_file) or f"sqlite:///{state / DATABASE}")
     database.migrate()
     return Records(database, Quota(settings.submissions, settings.student_mib * MIB))
+
+
+def _database_url(file: Path) -> str:
+    """The address in a file that is a secret; empty: there is no such file."""
+    if file.is_dir():
+        return ""
+    try:
+        if file.stat().st_mode & 0o077:
+            raise UsageError(f"{file.name}: others may read this secret. chmod 600 {file.name}")
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UsageError(f"{file.name}: cannot be read: {error.strerror}") from error
 
 
 def make_application(service: Service, prefix: str, pages: dict[str, Any]) -> Application:
@@ -74,6 +94,7 @@ def make_application(service: Service, prefix: str, pages: dict[str, Any]) -> Ap
     one, receipt = r"/api/courses/([^/]+)/assignments/([^/]+)", r"/api/submissions/([0-9a-f]{32})"
     rules: list[tuple[str, Any]] = [
         (r"/health", Health),
+        (r"/metrics", Figures),
         (r"/api/assignments", Assignments),
         (one, Releasing),
         (one + r"/submissions", HandingIn),
@@ -89,5 +110,11 @@ def make_application(service: Service, prefix: str, pages: dict[str, Any]) -> Ap
         service=service,
         prefix=prefix,
         **pages,
-        log_function=lambda handler: None,  # what happened stands in audit.log
+        log_function=lambda handler: _count(service, handler),  # what happened stands in audit.log
     )
+
+
+def _count(service: Service, handler: RequestHandler) -> None:
+    """Tornado calls this after each answer."""
+    request = handler.request
+    service.metrics.answered(str(request.method), handler.get_status(), request.request_time())

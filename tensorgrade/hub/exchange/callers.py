@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from jupyterhub.services.auth import HubAuth
+from tornado.web import HTTPError
 
 from tensorgrade.hub.access import grading_service
 from tensorgrade.hub.courses import HubCourse
@@ -58,13 +59,20 @@ class Callers:
         """What the hub says about a token; None: it knows none such.
 
         Only what is true is remembered: whoever sends many wrong tokens fills no memory.
+
+        Raises:
+            HTTPError: 503, the hub does not answer.
         """
         digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
         until, model = self._known.get(digest, (0.0, None))
         if model is not None and until > time.monotonic():
             return model
         self._known.pop(digest, None)
-        model = cast("dict[str, Any] | None", await self.auth.user_for_token(token, use_cache=False, sync=False))
+        try:
+            answer = await self.auth.user_for_token(token, use_cache=False, sync=False)
+        except HTTPError as error:
+            raise HTTPError(503, "the hub does not say who you are. Try again") from error
+        model = cast("dict[str, Any] | None", answer)
         if model is not None:
             self._known[digest] = (time.monotonic() + REMEMBERED_SECONDS, model)
             while len(self._known) > MOST_REMEMBERED:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from tensorgrade.errors import StorageError
 
 PATIENCE_SECONDS = 20.0  # a database that is away for so long is waited for
 RACES = 50  # of writers for the same number
 FULL = ("database or disk is full", "No space left on device")
+# PostgreSQL is stopping, has crashed, or is starting (ref: its manual, appendix A, class 57).
+AWAY = ("57P01", "57P02", "57P03")
 Answer = TypeVar("Answer")
 
 
@@ -80,7 +82,8 @@ class Database:
             except DBAPIError as error:
                 if any(words in str(error) for words in FULL):
                     raise StorageError("the exchange's disk is full. Free some space on it") from error
-                away = error.connection_invalidated or isinstance(error, OperationalError)
+                away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+                away = away or any(code in str(error.orig) for code in AWAY)
                 if not away or time.monotonic() > deadline:
                     raise StorageError(f"the exchange's database cannot be used: {error.orig}") from error
                 time.sleep(0.2)

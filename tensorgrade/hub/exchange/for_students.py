@@ -21,7 +21,8 @@ from tensorgrade.hub.exchange.files import files_of, packed, unpacked
 
 PATIENCE_SECONDS = 60.0
 PATIENCE_OF_LISTS = 20.0
-PATIENCE_OF_PAGES = 3.0  # the grading page shows everybody nothing while it waits
+# The grading page shows nobody anything while it waits; without an answer it would show nothing as released.
+PATIENCE_OF_PAGES = 15.0
 
 
 class ServiceExchange(abc.Exchange):  # type: ignore[misc]  # nbgrader has no types

@@ -181,6 +181,17 @@ class Health(Api):
         self.finish({"status": "ok"})
 
 
+class Figures(Api):
+    """The exchange's figures, for whoever may read the hub's own."""
+
+    async def get(self) -> None:
+        """As Prometheus reads them."""
+        if not self.who.may_read_metrics:
+            raise HTTPError(403, "expected a token with the scope read:metrics")
+        self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        self.finish(self.service.metrics.text())
+
+
 class Assignments(Api):
     """What is out."""
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from tensorgrade.hub.courses import HubCourse
 from tensorgrade.hub.exchange.archive import names_in
 from tensorgrade.hub.exchange.callers import Callers
+from tensorgrade.hub.exchange.metrics import Metrics
 from tensorgrade.hub.exchange.records import Assignment, HandIn, Kept, Records, Refused, Submission, utc_now, written
 from tensorgrade.hub.exchange.settings import ExchangeSettings
 from tensorgrade.hub.exchange.storage import FolderStore, Part
@@ -55,6 +56,7 @@ class Service:
     callers: Callers
     audit: Audit
     clock: Callable[[], datetime] = utc_now
+    metrics: Metrics = field(default_factory=Metrics)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS))
 
     async def run(self, work: Callable[[], Answer]) -> Answer:
@@ -108,7 +110,10 @@ class Service:
         self.require_open(self.records.assignment(course, name))
         self.records.require_room(course, name, student, part.size)
         kept = self.keep(part, "submissions", course, name, student)
-        return self.records.hand_in(HandIn(course, name, student, attempt, received, kept))
+        found, is_new = self.records.hand_in(HandIn(course, name, student, attempt, received, kept))
+        if is_new:
+            self.metrics.taken(found.size)
+        return found, is_new
 
     def sweep(self) -> int:
         """Drop what a kill has left in the store without a record: nobody has a receipt for it.
