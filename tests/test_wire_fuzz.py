@@ -23,7 +23,7 @@ from tensorgrade.wire import DTYPES, MAX_ELEMENTS, Callback, Handle, decode, enc
 ROOT = Path(__file__).parents[1]
 Open = Callable[..., Session]
 quick = settings(
-    max_examples=400, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=300, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 FORGING = """
 import os, stat, struct, threading, time
@@ -194,7 +194,7 @@ def test_elements_of_all_containers_count_together() -> None:
         decode(many)
 
 
-@pytest.mark.parametrize("runs", [15_000, pytest.param(100_000, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("runs", [10_000, pytest.param(100_000, marks=pytest.mark.proof)])
 def test_the_decoder_under_coverage_guided_fuzzing(runs: int) -> None:
     """Inputs bred for new branches of the decoder find nothing that it cannot refuse; see tests/fuzz/wire.py."""
     command = [sys.executable, "-m", "tests.fuzz.wire", str(runs)]
