@@ -48,6 +48,35 @@ def mounted() -> Path:
     return mount
 
 
+def probe_worker(mount: Path) -> dict[str, object]:
+    """What happens to processes in a worker's group, below a group that was handed over."""
+    from tensorgrade.limits import Limits
+    from tensorgrade.sandbox import groups
+
+    (mount / "cgroup.subtree_control").write_text("+memory +pids +cpu")  # as systemd does for a service
+    delegated = mount / "unit"
+    delegated.mkdir()
+    (delegated / "cgroup.procs").write_text(str(os.getpid()))
+    refused = groups.find(mount, Path("/proc/self/cgroup").read_text()).reason
+    os.setxattr(delegated, "trusted.delegate", b"1")
+    lent = groups.find(mount, Path("/proc/self/cgroup").read_text())
+    assert lent.folders, lent.reason
+    found: dict[str, object] = {"refused": refused, "grader": Path("/proc/self/cgroup").read_text().strip()}
+    for name, code in (("greedy", GREEDY), ("forking", FORKING)):
+        with Path("/mnt", name).open("w+") as said:  # the children hold it open
+            program = [sys.executable, "-c", f"input()\n{code}"]
+            process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=said, text=True)
+            group = lent.confine(process.pid, Limits(memory_mib=200, disk_mib=16, processes=30), 0)
+            assert group is not None
+            process.communicate("go\n")
+            folder = group.folders[0]
+            found[name] = [process.returncode, *Path("/mnt", name).read_text().split("\n"), group.ran_out_of_memory()]
+            found["cores"] = (folder / "cpu.max").read_text().strip()
+            group.end()
+            found[f"{name} left"] = folder.exists()
+    return found
+
+
 def probe(mount: Path) -> dict[str, object]:
     """What happens in the groups."""
     from tensorgrade.hub import cgroups
@@ -82,7 +111,7 @@ def probe(mount: Path) -> dict[str, object]:
 
 if __name__ == "__main__":
     try:
-        sys.stdout.write(f"PROBE {json.dumps(probe(mounted()))}\n")
+        sys.stdout.write(f"PROBE {json.dumps((probe_worker if 'worker' in sys.argv else probe)(mounted()))}\n")
         sys.stdout.flush()
     except Exception:
         traceback.print_exc()

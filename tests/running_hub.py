@@ -52,11 +52,12 @@ class Hub:
     state: Path
     port: int
     passwords: dict[str, str]
+    domain: str = ""
 
     @property
     def address(self) -> str:
         """Where people sign in."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.domain}" if self.domain else f"http://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
         """Ctrl-C, and wait."""
@@ -77,9 +78,12 @@ def free_ports() -> int:
     raise AssertionError("no free ports")
 
 
-def start(state: Path, port: int, config: Path = ROOT / "hub_config") -> Hub:
+def start(
+    state: Path, port: int, config: Path = ROOT / "hub_config", python: str = sys.executable, domain: str = ""
+) -> Hub:
     """Start the command and read what it prints until the hub is there."""
-    command = [sys.executable, "-m", "tensorgrade", "hub", str(config), "--state", str(state), "--port", str(port)]
+    command = [python, "-m", "tensorgrade", "hub", str(config), "--state", str(state), "--port", str(port)]
+    command += ["--domain", f"http://{domain}"] if domain else []
     said = state.with_name(f"{state.name}.said")
     with said.open("w") as file:
         process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
@@ -87,17 +91,21 @@ def start(state: Path, port: int, config: Path = ROOT / "hub_config") -> Hub:
         assert process.poll() is None, text
         time.sleep(0.2)
     passwords = dict(line.split() for line in text.splitlines() if line.startswith("  "))
-    return Hub(process, state, port, passwords)
+    return Hub(process, state, port, passwords, domain)
 
 
 @contextmanager
-def hub_of_two_courses(courses: str = TWO_COURSES, exchange: str = "", more: str = "") -> Iterator[Hub]:
+def hub_of_two_courses(
+    courses: str = TWO_COURSES, exchange: str = "", more: str = "", python: str = sys.executable, domain: str = ""
+) -> Iterator[Hub]:
     """A hub with two courses; one person studies in both.
 
     Args:
         courses: instead of them.
         exchange: ``exchange.toml``, instead of the one that comes with the hub.
         more: Python, at the end of ``jupyterhub_config.py``.
+        python: of the environment to start it from.
+        domain: of the hub, if it has one.
     """
     folder = Path(tempfile.mkdtemp(prefix="hub-", dir="/tmp"))
     shutil.copytree(TINY, folder / "operator")
@@ -108,7 +116,7 @@ def hub_of_two_courses(courses: str = TWO_COURSES, exchange: str = "", more: str
         (config / "exchange.toml").write_text(exchange)
     with (config / "jupyterhub_config.py").open("a") as file:
         file.write(f"\n{more}\n")
-    started = start(folder / "state", free_ports(), folder / "operator" / "hub_config")
+    started = start(folder / "state", free_ports(), config, python, domain)
     try:
         yield started
     finally:
@@ -117,13 +125,13 @@ def hub_of_two_courses(courses: str = TWO_COURSES, exchange: str = "", more: str
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*arguments: str) -> Iterator[Browser]:
     """A browser; without one the test is skipped."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium here. On Debian and Ubuntu: apt-get install chromium")
     with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        opened = driver.chromium.launch(executable_path=program, args=[*ARGUMENTS, *arguments])
         yield opened
         opened.close()
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "autograde.py"
+ROOT = Path(__file__).parents[1]
+BENCHMARK = ROOT / "benchmarks" / "autograde.py"
 
 
 @pytest.mark.proof
@@ -30,3 +32,15 @@ def test_cpu_time_of_orphans_is_counted(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARK), "--measure", str(tmp_path / "cost.json"), sys.executable, "-c", leave]
     subprocess.run(command, check=True)
     assert json.loads((tmp_path / "cost.json").read_text())["cpu"] > 0.5
+
+
+@pytest.mark.proof
+def test_five_people_at_once_meet_no_error(tmp_path: Path) -> None:
+    """Signing in, starting servers, fetching, checking and submitting at the same moment works for all of them."""
+    command = [sys.executable, "-m", "benchmarks.hub", "--users", "5", "--write", str(tmp_path / "table.md")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    table = (tmp_path / "table.md").read_text() if done.returncode in (0, 1) else done.stderr
+    assert done.returncode == 0, table
+    rows = re.findall(r"^\| ([a-z ]+) \| (\d) \|", table, re.M)
+    phases = ("sign in", "start a server", "fetch", "check", "submit", "still there")
+    assert rows == [(phase, "5") for phase in phases]

@@ -77,6 +77,9 @@ def test_layer_is_watched(ask: Callable[[str], Student]) -> None:
     [
         pytest.param(HIDDEN_CALL, "conv: uses getattr, which can call anything", id="indirect"),
         pytest.param(
+            "def conv(x):\n    return torch.ops.aten.conv2d(x, x)", "uses torch.ops.aten.conv2d", id="operator"
+        ),
+        pytest.param(
             "def conv(x):\n    return x.conv2d(x)", r"conv: calls the method \.conv2d of something", id="method"
         ),
     ],

@@ -13,12 +13,14 @@ from typing import Any
 
 import nbformat
 import pytest
+from nbconvert.exporters import HTMLExporter
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
+from traitlets.config import Config
 
 from tensorgrade.course import Course
 from tensorgrade.errors import GradebookError
-from tensorgrade.gradebook import Recorder, generate_feedback, generate_release
+from tensorgrade.gradebook import PAGE_FILTERS, Recorder, generate_feedback, generate_release
 from tensorgrade.grading.records import CheckRecord, Provenance, Report, Status, TaskRecord
 from tensorgrade.notebooks import read_notebook, restore, student_version, with_outputs
 from tests.commands import run
@@ -389,6 +391,27 @@ def test_feedback_runs_nothing_of_a_student(course: Course) -> None:
     page = (course.root / "feedback" / "ada" / "tiny" / "tiny.html").read_text()
     assert "<strong>so</strong>" in page
     assert "evil()" not in page
+
+
+SLOW = [
+    pytest.param("code", "x" + ".a" * 100_000, id="chain of attributes"),
+    pytest.param("code", "   \n" * 60_000, id="blank lines"),
+    pytest.param("code", "x" + " .a" * 6_000 + "\n" + "\n".join(["y = 1"] * 1000), id="long line"),
+    pytest.param("markdown", "\\begin{a}" * 50_000, id="unfinished formulas"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), SLOW)
+def test_texts_that_take_long_are_shown_as_they_are(kind: str, text: str) -> None:
+    """What would keep a lexer or a parser busy for hours is neither coloured nor rendered; other cells still are."""
+    cells = [nbformat.v4.new_code_cell("import os"), nbformat.v4.new_markdown_cell("**bold**")]
+    odd = nbformat.v4.new_code_cell(text) if kind == "code" else nbformat.v4.new_markdown_cell(text)
+    exporter = HTMLExporter(config=Config({"HTMLExporter": {"filters": dict(PAGE_FILTERS)}}))
+    page = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[odd]))[0]
+    assert text in page
+    ordinary = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=cells))[0]
+    assert '<span class="kn">import</span>' in ordinary
+    assert "<strong>bold</strong>" in ordinary
 
 
 # nbgrader's own commands

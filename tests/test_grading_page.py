@@ -20,8 +20,10 @@ from playwright.sync_api import expect
 from tensorgrade.hub.courses import read_courses
 from tensorgrade.hub.folders import MachineFolders
 from tensorgrade.hub.room import home_of, room_command
+from tests import hostile_outputs
 from tests.running_exchange import Asker, token_of
 from tests.running_hub import SECONDS, TINY, Hub, Member, children_of, chromium, hub_of_two_courses, signed_in
+from tests.test_browser import keep_picture
 
 PAGE = "/services/grading-dl101"
 OTHER = "/services/grading-ml1"
@@ -236,6 +238,31 @@ def test_only_the_pages_own_scripts_run(hub: Hub, tom: Member) -> None:
         assert window.locator("#notebook [onerror]").count() == 0
 
 
+def test_the_page_of_a_hostile_submission_runs_nothing(hub: Hub, tom: Member) -> None:
+    """Payloads in outputs, texts, attachments and formulas run nothing there; ordinary outputs and formulas show."""
+    hand_in(hub, "bob", f"def double(x):\n    return x + x\n\n\n{hostile_outputs.code()}")
+    path = course_of(hub) / "submitted" / "bob" / "tiny" / "tiny.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    hostile_outputs.hostile_answer(notebook.cells[4])
+    notebook.cells += hostile_outputs.hostile_cells()
+    nbformat.write(notebook, path)
+    assert done(tom, "/submission/tiny/bob/autograde")["success"]
+    with chromium() as browser:
+        window = signed_in(browser, hub, "tom")
+        watch = hostile_outputs.Watch(window)
+        window.goto(f"{hub.address}{PAGE}/formgrader/submissions/{submission_of(hub, 'bob')}/")
+        expect(window.locator("table.dataframe")).to_contain_text("0.25")
+        expect(window.locator(".MathJax_Display").first).to_be_visible()
+        expect(window.get_by_role("heading", name="plain markup")).to_be_visible()
+        assert watch.names(2000) == set()
+        assert watch.problems == []
+        assert [one for one in watch.asked if not one.startswith((hub.address, "data:image/"))] == []
+        shown = ".output_wrapper, .text_cell_render"
+        assert window.locator(shown).count() > 10
+        assert window.evaluate(hostile_outputs.ACTIVE, shown) == []
+        keep_picture(window, "hostile-submission")
+
+
 def test_graded_code_reaches_no_token_and_no_gradebook(hub: Hub, tom: Member) -> None:
     """What a submission runs finds no token of the hub, no gradebook and no solution."""
     hand_in(hub, "bob", PROBE.replace("{course}", str(course_of(hub))))
@@ -327,6 +354,7 @@ def in_room(hub: Hub, student: str, token: str, *command: str) -> str:
     return done.stderr
 
 
+@pytest.mark.proof
 def test_an_assignment_goes_out_and_comes_back(hub: Hub, people: dict[str, Member], tom: Member) -> None:
     """What staff release on the page students fetch; what they hand in is collected, graded and fed back to them."""
     for command in ("assign", "release"):

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import nbformat
+import pytest
 
 from tests.commands import run
 
@@ -31,6 +32,7 @@ def cell(name: str, kind: str) -> nbformat.NotebookNode:
     return make(source.rstrip(), id=name, metadata={"nbgrader": {**marks, **MARKS[kind]}})
 
 
+@pytest.mark.proof
 def test_guide_is_true(tmp_path: Path) -> None:
     """Whoever follows the guide gets its files to say what it shows."""
     rows = re.findall(r"^\| `([\w-]+)` \| ([\w -]+?) \|", GUIDE, re.M)

@@ -11,10 +11,12 @@ import tempfile
 import time
 import urllib.error
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import requests
 from playwright.sync_api import Browser, Page, expect
 
 from tensorgrade.hub import read_profiles
@@ -79,6 +81,15 @@ def test_student_gets_a_server(ada: Page) -> None:
     ada.keyboard.press("Escape")
 
 
+def test_the_hub_goes_before_the_servers(hub: Hub, ada: Page) -> None:
+    """Servers have a lower priority than the hub, so that its pages answer while a class starts them."""
+    started = children_of(hub.process.pid)
+    servers = [pid for pid in started if "singleuser" in Path(f"/proc/{pid}/cmdline").read_text()]
+    assert servers
+    hubs = os.getpriority(os.PRIO_PROCESS, started[0])
+    assert all(os.getpriority(os.PRIO_PROCESS, pid) > hubs for pid in servers)
+
+
 def test_a_gpu_cannot_be_had_through_the_api(hub: Hub, browser: Browser, ada: Page) -> None:
     """What the spawn page does not offer is refused too where the page is not used."""
     page = signed_in(browser, hub, "bob")
@@ -111,6 +122,23 @@ def test_nobody_signs_up(hub: Hub, browser: Browser) -> None:
     page.fill("input[name=password]", "guess")
     page.click("#login_submit")
     expect(page.get_by_text("Invalid username or password")).to_be_visible()
+
+
+def test_guesses_at_once_are_counted(hub: Hub) -> None:
+    """Of many wrong passwords that arrive together no more are tried than of those that arrive in turn."""
+    guesses = ["guess", "x" * 100, *(f"guess {number}" for number in range(8))]
+    with ThreadPoolExecutor(len(guesses)) as many:
+        answers = list(many.map(lambda guess: sign_in(hub, "bob", guess), guesses))
+    assert all("Invalid username or password" in answer for answer in answers)
+    assert "Invalid username or password" in sign_in(hub, "bob", hub.passwords["bob"])
+
+
+def sign_in(hub: Hub, user: str, password: str) -> str:
+    """The page that follows."""
+    with requests.Session() as browser:
+        browser.get(f"{hub.address}/hub/login", timeout=SECONDS)
+        form = {"username": user, "password": password, "_xsrf": browser.cookies.get("_xsrf", path="/hub/")}
+        return browser.post(f"{hub.address}/hub/login", data=form, timeout=SECONDS).text
 
 
 @pytest.mark.proof

@@ -43,6 +43,7 @@ def points(text: str) -> dict[str, list[str]]:
     return {student: [cell.strip() for cell in cells.split("│")] for student, cells in ROW.findall(text)}
 
 
+@pytest.mark.proof
 def test_demo_prints_what_the_readme_shows(demo: str) -> None:
     """The table in the README is the table of `make demo`, but for the seconds."""
     assert len(points(README)) == 10
@@ -50,6 +51,7 @@ def test_demo_prints_what_the_readme_shows(demo: str) -> None:
     assert "All 10 grades are as expected." in demo
 
 
+@pytest.mark.proof
 def test_every_command_runs(demo: str) -> None:
     """Each command of the README exits with 0 in the demo's course directory."""
     assert "make test" in commands(), "it runs this test, so it is not run by it"

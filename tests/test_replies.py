@@ -417,6 +417,28 @@ def test_kept_results_of_two_seeds_are_two(ask: Ask) -> None:
     assert not torch.equal(student.kept(student.draw), first)
 
 
+def test_a_function_that_takes_long_for_some_argument_is_stopped(open_session: Open) -> None:
+    """What student code makes of a check's function is on its own budget, also where the function catches errors."""
+    session = open_session("def run(f, n):\n    return f(n)")
+    session.begin_check(0, 0.5)
+
+    def count(n: int) -> int:
+        total = 0
+        for number in range(n):
+            try:
+                total += number
+            except Exception:
+                total = 0
+        return total
+
+    assert Student(session).run(count, 3) == 3
+    with pytest.raises(WorkerLost, match="the check's function took more than") as caught:
+        Student(session).run(count, 10**12)
+    assert caught.value.outcome == "TIMED_OUT"
+    session.begin_check(1)
+    assert Student(session).run(count, 3) == 3
+
+
 def test_endless_callbacks_end(open_session: Open) -> None:
     """Code that calls a hidden function for ever is stopped by its budget."""
     session = open_session("def run(f):\n    while True:\n        f(1)")

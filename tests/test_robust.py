@@ -360,25 +360,138 @@ def test_a_class_in_which_every_third_is_broken(course: Path, workers: str) -> N
     assert points(course) == {f"{number:02}": 4.0 for number in range(30) if number % 3}
 
 
-@pytest.mark.proof
-def test_killing_at_any_moment_loses_nothing(course: Path) -> None:
-    """After thirty kills at random moments a last run has the results of a run that nobody disturbed."""
-    for number in range(6):
+def parts(grader: int) -> dict[str, list[int]]:
+    """The processes of a run that is going on: the grading one, its templates, and their workers."""
+    found: dict[str, list[int]] = {"grader": [grader], "template": [], "worker": []}
+    for process in descendants(grader):
+        generations = [_runs_template(one) for one in (process, *_above(process, 2))]
+        if generations[:2] == [True, False]:
+            found["template"].append(process)
+        elif generations == [True, True, True]:  # the keeper is between
+            found["worker"].append(process)
+    return found
+
+
+def _runs_template(process: int) -> bool:
+    try:
+        words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"python" in words[0] and b"tensorgrade.worker.template" in words and b"--unshare-all" not in words
+
+
+def _above(process: int, generations: int) -> list[int]:
+    found: list[int] = []
+    for _ in range(generations):
+        try:
+            fields = Path(f"/proc/{[process, *found][-1]}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            break
+        found.append(int(fields[1]))
+    return found
+
+
+def kill_one(grader: int, victim: str) -> bool:
+    """Kill a part of a run; false if there is none of that kind now."""
+    for process in parts(grader)[victim][:1]:
+        os.kill(process, signal.SIGKILL)
+        return True
+    return False
+
+
+def verdicts(course: Path) -> dict[str, list[tuple[str, str]]]:
+    """How each check ended, by student."""
+    found = {}
+    for path in sorted(course.glob("autograded/*/tiny/staff-report.json")):
+        report = json.loads(path.read_text())
+        found[report["student"]] = [(check["name"], check["status"]) for check in report["checks"]]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("students", "kills"),
+    [pytest.param(4, 3, id="3-kills"), pytest.param(60, 30, id="30-kills", marks=pytest.mark.proof)],
+)
+def test_killing_any_part_at_any_moment_costs_nobody_anything(course: Path, students: int, kills: int) -> None:
+    """The grading process, a template, a worker: in the end each has one grade, that of a run that nobody disturbed."""
+    for number in range(students - 3):
         submit(course, f"student {number}", RIGHT if number % 2 else "def double(x):\n    return x")
     calm = course.with_name("calm")
     shutil.copytree(course, calm)
     assert grade(calm).returncode == 0
     dice = random.Random(7)
-    for number in range(30):
-        with grading(course, "--workers", str(1 + number % 2), *(["--force"] * (number % 3 == 0))) as process:
-            below: set[int] = set()
-            deadline = time.monotonic() + dice.uniform(0.1, 9.0)
-            while time.monotonic() < deadline and process.poll() is None:
+    victims = [("worker", "template", "grader")[number % 3] for number in range(kills)]
+    while victims:
+        below: set[int] = set()
+        with grading(course, "--workers", "2", "--force") as process:
+            deadline = time.monotonic() + 120
+            while victims and process.poll() is None and time.monotonic() < deadline:
+                wait_a_moment(process, dice.uniform(0.1, 1.5))
                 below |= descendants(process.pid)
-                time.sleep(0.05)
-            process.kill()
-            process.wait()
+                if process.poll() is None and kill_one(process.pid, victims[0]):
+                    victims.pop(0)
+            if process.poll() is None:
+                process.kill()
+                process.wait()
         wait_for(lambda: not are_alive(below), seconds=15)  # noqa: B023 - called at once
     done = grade(course)
     assert done.returncode == 0, done.stderr
-    assert (points(course), notebooks(course)) == (points(calm), notebooks(calm))
+    assert (points(course), verdicts(course)) == (points(calm), verdicts(calm))
+    assert set(points(course)) == {path.name for path in (course / "submitted").iterdir()}
+    assert notebooks(course) == notebooks(calm)
+    with sqlite3.connect(course / "gradebook.db") as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_worker_that_something_kills_costs_nobody_points(course: Path) -> None:
+    """Who is killed from outside, as on a machine without memory, is graded again in the same run."""
+    submit(course, "zed", f"import time\ntime.sleep(3)\n{RIGHT}")
+    with grading(course, "--workers", "1") as process:
+        wait_for((course / "autograded" / "cat" / "tiny" / "staff-report.json").exists)
+        wait_for(lambda: kill_one(process.pid, "worker"))
+        said = process.communicate(timeout=240)[1]
+    assert process.returncode == 0, said
+    assert points(course) == dict.fromkeys(["ann", "bob", "cat", "zed"], 4.0)
+
+
+def wait_a_moment(process: subprocess.Popen[str], seconds: float) -> None:
+    """Wait, or until a process ends."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends and process.poll() is None:
+        time.sleep(0.02)
+
+
+JUMPING = """
+import itertools, time
+real, jumps = time.time, itertools.cycle((0.0, 86_400.0, -86_400.0, 1e8, -1e8))
+time.time = lambda: real() + next(jumps)
+"""
+
+
+@pytest.mark.proof
+def test_a_clock_that_jumps_changes_no_grade(course: Path) -> None:
+    """Days forward and back at every look, files from the future: budgets, grades and what is kept are as ever."""
+    place = course.parent / "jumping"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(JUMPING)
+    for path, when in zip(sorted(course.glob("submitted/*/tiny/tiny.ipynb")), (0, 2**31, 2**32), strict=True):
+        os.utime(path, (when, when))
+    submit(course, "zed", "while True: pass")
+    with (course / "graders" / "tiny" / "assignment.toml").open("a") as settings:
+        settings.write("\n[limits]\ncell_cpu_seconds = 1\n")
+    command = [program(), "grade", "tiny", "--json", "grades.json"]
+    for cached in (False, True):
+        done = subprocess.run(
+            command,
+            cwd=course,
+            env={**environment(course), "PYTHONPATH": str(place)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        said = json.loads((course / "grades.json").read_text())["submissions"]
+        assert [(one["student"], one["points"], one["cached"]) for one in said] == [
+            *((student, 4.0, cached) for student in ("ann", "bob", "cat")),
+            ("zed", 0.0, cached),
+        ]

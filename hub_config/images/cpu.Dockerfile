@@ -18,10 +18,10 @@ COPY tensorgrade /build/tensorgrade
 RUN /opt/venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation /build
 
 FROM python:3.11.14-slim-bookworm
-# bubblewrap: the grading page's sandbox. The distribution's own fixes are wanted, so its version is not pinned.
+# bubblewrap, libseccomp2: the grading page's sandbox. The distribution's own fixes are wanted, so its version is not pinned.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends bubblewrap git \
+    && apt-get install --yes --no-install-recommends bubblewrap git libseccomp2 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 1000 --create-home --shell /bin/bash jovyan
 COPY --from=build /opt/venv /opt/venv

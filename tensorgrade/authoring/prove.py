@@ -24,6 +24,8 @@ from tensorgrade.grading.records import ALL_CHECKS, CheckRecord, Selection, Stat
 from tensorgrade.limits import MIB
 from tensorgrade.mutation import mutate
 from tensorgrade.notebooks import CellEdits, read_edits
+from tensorgrade.sandbox.levels import STRICT
+from tensorgrade.sandbox.template import describe
 
 QUICK = Selection(long=False)
 SEEDS = 5
@@ -97,7 +99,7 @@ class _Proving:
         self._done = self._total = 0
         self._runner = Trials(assignment, executor)
         self._ledger = Ledger(assignment.course.root / ".tensorgrade" / "proof" / f"{assignment.name}.jsonl")
-        self._platform = json.dumps(asdict(provenance_of(assignment)), sort_keys=True)
+        self._platform = json.dumps(asdict(provenance_of(assignment, describe(STRICT))), sort_keys=True)
         self._answers = find_answers(assignment)
         self._checks: tuple[CheckRecord, ...] = ()
         self._quick: frozenset[str] = frozenset()

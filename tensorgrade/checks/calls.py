@@ -25,6 +25,7 @@ INDIRECT = (
     "vars",
     "importlib.*",
     "torch._C.*",
+    "torch.ops.*",  # operators by the names that they have below torch's functions
     "*.__dict__",
 )
 

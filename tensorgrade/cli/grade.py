@@ -16,9 +16,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from tensorgrade.cli.interrupts import Interrupts
-from tensorgrade.cli.words import complain, course_option, progress_bar, shown
+from tensorgrade.cli.words import complain, course_option, progress_bar, shown, warn
 from tensorgrade.course import Assignment, Course, Submission
 from tensorgrade.errors import GradebookError, UsageError
+from tensorgrade.sandbox.levels import LEVELS, NONE, STRICT, UNCONFINED, Level
 
 WIDE = 200  # columns
 WORTH_A_PROCESS = 20  # submissions: with its template it needs about five seconds before it can help
@@ -44,10 +45,25 @@ if TYPE_CHECKING:
     "submissions, because another process needs about five seconds before it can help. The grades do not depend on N.",
 )
 @click.option("--force", is_flag=True, help="Grade again even where nothing has changed since the last time.")
+@click.option(
+    "--sandbox",
+    "level_name",
+    type=click.Choice(list(LEVELS)),
+    default=STRICT.name,
+    show_default=True,
+    help="How student code is confined. pod: in a container that forbids namespaces. none: not at all; every report "
+    "says so. A level that this machine cannot enforce is refused; see `tensorgrade doctor`.",
+)
 @click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for standard output.")
 @course_option
 def grade(
-    assignment: str, students: tuple[str, ...], workers: int | None, force: bool, json_file: str | None, folder: Path
+    assignment: str,
+    students: tuple[str, ...],
+    workers: int | None,
+    force: bool,
+    level_name: str,
+    json_file: str | None,
+    folder: Path,
 ) -> int:
     """Grade the collected submissions of ASSIGNMENT in the sandbox.
 
@@ -68,7 +84,10 @@ def grade(
     submissions = _chosen(course, found, students)
     if json_file not in (None, "-"):
         _require_writable(Path(str(json_file)))
-    run = _Run(found, force=force, workers=workers)
+    level = LEVELS[level_name]
+    if level is NONE:
+        warn(UNCONFINED)
+    run = _Run(found, level, force=force, workers=workers)
     run.grade(submissions)
     if json_file != "-":
         # A file or a pipe has no width, and a table of many tasks must not be folded in it.
@@ -109,28 +128,29 @@ class _Means:
 
 
 @contextmanager
-def _ready(processes: int) -> Iterator[_Means]:
+def _ready(processes: int, level: Level) -> Iterator[_Means]:
     """Start what grades, before anything that a fork should not have is open."""
     if processes == 1:
         from tensorgrade.sandbox.template import Template
 
-        with Template() as template:  # it starts while this process imports the rest
+        with Template(level) as template:  # it starts while this process imports the rest
             yield _Means(template)
         return
     import tensorgrade.gradebook  # noqa: F401  # the processes are forks and need not import it again
     from tensorgrade.fleet import LateTemplate, LocalProcesses
 
-    with LocalProcesses(processes) as executor, LateTemplate() as template:
+    with LocalProcesses(processes, level) as executor, LateTemplate(level) as template:
         yield _Means(template, executor)
 
 
 class _Run:
     """One run of the command: what was graded so far, and what went wrong."""
 
-    def __init__(self, assignment: Assignment, *, force: bool, workers: int | None) -> None:
+    def __init__(self, assignment: Assignment, level: Level, *, force: bool, workers: int | None) -> None:
         self.reports: list[Report] = []
         self.complaints: list[str] = []
         self._assignment = assignment
+        self._level = level
         self._force = force
         self._workers = workers
         self._interrupts = Interrupts.current()
@@ -139,7 +159,7 @@ class _Run:
         """Grade the submissions; each is recorded as soon as it is there."""
         order = {submission.student: number for number, submission in enumerate(submissions)}
         with (
-            _ready(_processes_for(len(submissions), self._workers)) as means,
+            _ready(_processes_for(len(submissions), self._workers), self._level) as means,
             _locked(self._assignment),
             progress_bar() as progress,
         ):
@@ -167,7 +187,7 @@ class _Run:
             grader = Grader(self._assignment, means.template)
             reports = grade_submissions(grader, waiting, lambda _: None, afresh=self._force)
         else:
-            verdicts = reference_verdicts(means.executor, processes, self._assignment)
+            verdicts = reference_verdicts(means.executor, processes, self._assignment, self._level)
             grader = Grader(self._assignment, means.template, verdicts)
             reports = grade_everywhere(means.executor, processes, grader, waiting, afresh=self._force)
         self.complaints += _broken(grader)

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -30,7 +31,13 @@ SECONDS_TO_START = 120
     "~/.local/share/tensorgrade-hub otherwise.",
 )
 @click.option("--port", type=click.IntRange(1024, 65000), default=8000, show_default=True, help="And the two after it.")
-def hub(config: Path, state: Path | None, port: int) -> int:
+@click.option(
+    "--domain",
+    metavar="URL",
+    help="The hub's public address, such as https://hub.example.edu. Every server then has a name of its own below it "
+    "(*.hub.example.edu), so that no page of one can act on another.",
+)
+def hub(config: Path, state: Path | None, port: int, domain: str | None) -> int:
     """Start a JupyterHub on this machine, as the files in CONFIG say.
 
     CONFIG (default: hub_config) holds courses.toml, who is in which course, and profiles.toml, what a
@@ -42,10 +49,13 @@ def hub(config: Path, state: Path | None, port: int) -> int:
     Examples:
       tensorgrade hub
       tensorgrade hub hub_config --port 9000 --state /srv/hub
+      tensorgrade hub --domain https://hub.example.edu
     """
+    _require_address(domain)
     folder = (state or _default_state()).absolute()
     _prepare(folder, port)
     environment = {**os.environ, "TENSORGRADE_HUB_STATE": str(folder), "TENSORGRADE_HUB_PORT": str(port)}
+    environment["TENSORGRADE_HUB_DOMAIN"] = domain or ""
     program = [str(Path(sys.executable).parent / "jupyterhub"), "-f", str(config.absolute() / "jupyterhub_config.py")]
     with (folder / "hub.log").open("a") as log:
         process = subprocess.Popen(  # noqa: S603
@@ -60,8 +70,8 @@ def hub(config: Path, state: Path | None, port: int) -> int:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     try:
-        _wait_until_ready(process, port, folder / "hub.log")
-        click.echo(f"http://127.0.0.1:{port}")
+        _wait_until_ready(process, port, domain, folder / "hub.log")
+        click.echo(domain or f"http://127.0.0.1:{port}")
         _warn_of_directory(config / "exchange.toml")
         _show_first_passwords(folder / "first-passwords.txt")
         click.echo("Ctrl-C stops it.")
@@ -123,13 +133,27 @@ def _prepare(folder: Path, port: int) -> None:
                 raise UsageError(f"port {number} is taken. Choose others with --port.") from error
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _require_address(domain: str | None) -> None:
+    """A domain is an address without a path; servers' names are put in front of it.
+
+    Raises:
+        UsageError: it is not.
+    """
+    parts = urlsplit(domain or "http://localhost")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
+        raise UsageError(f"--domain {domain}: expected an address such as https://hub.example.edu, without a path")
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, domain: str | None, log: Path) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
+    # Behind a domain the proxy answers by name only.
+    headers = {"Host": urlsplit(domain).netloc} if domain else {}
+    health = urllib.request.Request(f"http://127.0.0.1:{port}/hub/health", headers=headers)
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise UsageError(f"the hub did not start: {_last_line(log)} (see {log})")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/hub/health", timeout=5):
+            with urllib.request.urlopen(health, timeout=5):  # noqa: S310 - an address of ours
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)

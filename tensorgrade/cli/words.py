@@ -28,6 +28,11 @@ def complain(message: str) -> None:
     click.echo(f"tensorgrade: {shown(message)}", err=True)
 
 
+def warn(message: str) -> None:
+    """Say on standard error what whoever runs this has to know."""
+    click.echo(f"warning: {shown(message)}", err=True)
+
+
 def shown(text: str) -> str:
     """A text that any terminal can show; file names may hold anything but a slash."""
     plain = text.encode("utf-8", "backslashreplace").decode()

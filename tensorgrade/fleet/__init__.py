@@ -26,6 +26,7 @@ from tensorgrade.grading.grader import Grader
 from tensorgrade.grading.records import CheckRecord, Report
 from tensorgrade.grading.store import read_kept, write_kept
 from tensorgrade.limits import MIB
+from tensorgrade.sandbox.levels import STRICT, Level
 
 __all__ = [
     "LateTemplate",
@@ -119,7 +120,9 @@ def grade_everywhere(
         yield from dispatch.landed()
 
 
-def reference_verdicts(executor: Executor, processes: int, assignment: Assignment) -> tuple[CheckRecord, ...]:
+def reference_verdicts(
+    executor: Executor, processes: int, assignment: Assignment, level: Level = STRICT
+) -> tuple[CheckRecord, ...]:
     """Grade the reference solution on an executor, once for all; the other processes get ready meanwhile.
 
     Raises:
@@ -127,7 +130,7 @@ def reference_verdicts(executor: Executor, processes: int, assignment: Assignmen
         PlatformError: no process could do it.
     """
     bundle = pack_assignment(assignment, None)
-    job = Job(bundle.sha256, bundle, "", {}, read_kept(assignment))
+    job = Job(bundle.sha256, bundle, "", {}, read_kept(assignment), level)
     done = executor.submit(run_reference, job)
     for _ in range(processes - 1):
         executor.submit(warm_up)
@@ -148,6 +151,7 @@ class _Dispatch:
         self._processes = processes
         self._bundle: Bundle = pack_assignment(grader.assignment, grader.reference)
         self._name = grader.assignment.name
+        self._level = grader.level
         self._sent = 0
         self._lost_in_a_row = 0
 
@@ -160,7 +164,7 @@ class _Dispatch:
         """Start one job. Only the first of each process carry the assignment; others ask for it if need be."""
         with_bundle |= self._sent < self._processes
         bundle = self._bundle if with_bundle else None
-        job = Job(self._bundle.sha256, bundle, flight.submission.student, flight.files, flight.kept)
+        job = Job(self._bundle.sha256, bundle, flight.submission.student, flight.files, flight.kept, self._level)
         self._sent += 1
         self.flying[self._executor.submit(run_job, job)] = flight
 

@@ -19,32 +19,35 @@ from tensorgrade.grading.grader import Grader
 from tensorgrade.grading.records import CheckRecord, Report, Selection
 from tensorgrade.grading.store import read_kept, write_kept
 from tensorgrade.limits import Limits
+from tensorgrade.sandbox.levels import STRICT, Level
 from tensorgrade.sandbox.process import Worker
 from tensorgrade.sandbox.template import Template
 
 PREFIX = "tensorgrade-bench-"
 
 
-def warm_template() -> Template:
-    """The one template of this process; it starts while other things are done."""
-    return _template_of(os.getpid())
+def warm_template(level: Level = STRICT) -> Template:
+    """The one template of this process at that level; it starts while other things are done."""
+    return _template_of(os.getpid(), level)
 
 
 @functools.cache
-def _template_of(process: int) -> Template:  # a fork must not speak to its parent's
-    return Template()
+def _template_of(process: int, level: Level) -> Template:  # a fork must not speak to its parent's
+    return Template(level)
 
 
 class LateTemplate(Template):
     """A template that starts with its first worker: for a coordinator, which may never need one."""
 
-    def __init__(self) -> None:
+    def __init__(self, level: Level = STRICT) -> None:
+        self.level = level
+        self.disturbances = 0
         self._started = False
 
     def fork(self, limits: Limits) -> Worker:
         """A fresh worker; the first one takes two seconds."""
         if not self._started:
-            super().__init__()
+            super().__init__(self.level)
             self._started = True
         return super().fork(limits)
 
@@ -60,9 +63,10 @@ class Bench:
     Args:
         bundle: the assignment.
         kept: what the reference solution need not compute again, if it is run here.
+        level: how student code is confined.
     """
 
-    def __init__(self, bundle: Bundle, kept: Mapping[str, bytes] | None = None) -> None:
+    def __init__(self, bundle: Bundle, kept: Mapping[str, bytes] | None = None, level: Level = STRICT) -> None:
         self._home = bundle.root
         self._root = private_folder()
         unpack(bundle.files, self._root)
@@ -72,7 +76,7 @@ class Bench:
             place.symlink_to(target)
         self._assignment = Course.at(self._root).assignment(bundle.assignment)
         write_kept(self._assignment, kept or {})
-        self._grader = Grader(self._assignment, warm_template(), bundle.reference)
+        self._grader = Grader(self._assignment, warm_template(level), bundle.reference)
 
     @property
     def reference(self) -> tuple[CheckRecord, ...]:

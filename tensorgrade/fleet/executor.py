@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from tensorgrade.errors import PlatformError
 from tensorgrade.fleet import nursery
 from tensorgrade.fleet.bench import sweep
+from tensorgrade.sandbox.levels import STRICT, Level
 
 Result = TypeVar("Result")
 SECONDS_TO_END = 5.0
@@ -35,14 +36,18 @@ class LocalProcesses(Executor):
 
     The processes are forks of this one as it is now, which saves them the imports. Make it before
     threads are started and locks are taken.
+
+    Args:
+        processes: how many at most.
+        level: how they will confine student code; each starts a template at once.
     """
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, level: Level = STRICT) -> None:
         self._most = processes
         self._calls: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]] | None]
         self._calls = queue.SimpleQueue()
         self._seats: list[_Seat] = []
-        self._nursery = _Nursery()
+        self._nursery = _Nursery(level)
 
     def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
         """Run a call on the next process that is free."""
@@ -123,7 +128,7 @@ class _Seat:
 class _Nursery:
     """This side of `nursery.serve`: asks for processes, and for how they ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, level: Level) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
         self._killed = False
@@ -131,7 +136,7 @@ class _Nursery:
         self._id = os.fork()
         if self._id == 0:
             self._control.close()
-            nursery.serve(theirs, parent)
+            nursery.serve(theirs, parent, level)
         theirs.close()
 
     def fork(self) -> _Process:

@@ -12,6 +12,7 @@ from tensorgrade.errors import PlatformError
 from tensorgrade.fleet.bench import Bench
 from tensorgrade.fleet.bundle import Bundle
 from tensorgrade.grading.records import CheckRecord, Report, Selection
+from tensorgrade.sandbox.levels import STRICT, Level
 
 _ONE_AT_A_TIME = threading.Lock()  # pytest runs once at a time in a process; an executor may have threads
 
@@ -26,6 +27,7 @@ class Job:
         student: whose submission it is.
         files: by relative path, what the submission holds.
         kept: what an earlier grading of the submission, or of the reference, need not have computed again.
+        level: how student code is confined.
     """
 
     bundle_sha256: str
@@ -33,6 +35,7 @@ class Job:
     student: str
     files: Mapping[str, bytes]
     kept: Mapping[str, bytes]
+    level: Level = STRICT
 
 
 def run_job(job: Job) -> Report | None:
@@ -62,7 +65,7 @@ def _bench_for(job: Job) -> Bench | None:
         if job.bundle is None:
             return None
         close_benches()
-        benches[job.bundle_sha256] = Bench(job.bundle)
+        benches[job.bundle_sha256] = Bench(job.bundle, level=job.level)
     return benches[job.bundle_sha256]
 
 
@@ -71,7 +74,7 @@ def run_reference(job: Job) -> tuple[tuple[CheckRecord, ...], dict[str, bytes]]:
     with _ONE_AT_A_TIME:
         if job.bundle is None:
             raise PlatformError("expected the assignment, got no bundle")
-        bench = Bench(job.bundle, job.kept)
+        bench = Bench(job.bundle, job.kept, job.level)
         try:
             return bench.reference, bench.kept
         finally:

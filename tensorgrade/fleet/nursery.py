@@ -18,24 +18,31 @@ from typing import Any, NoReturn
 from tensorgrade.errors import PlatformError, SandboxError
 from tensorgrade.fleet.bench import warm_template
 from tensorgrade.fleet.job import close_benches
+from tensorgrade.sandbox.levels import Level
 from tensorgrade.sandbox.namespaces import die_with_parent
 
 CONTROL_BYTES = 64
 
 
-def serve(control: socket.socket, parent: int) -> NoReturn:
-    """Fork a process for each socket that comes, and tell how a process ended, until nobody asks any more."""
+def serve(control: socket.socket, parent: int, level: Level) -> NoReturn:
+    """Fork a process for each socket that comes, and tell how a process ended, until nobody asks any more.
+
+    Args:
+        control: where the sockets come from.
+        parent: the coordinator's process id.
+        level: how the processes will confine student code.
+    """
     status = 1
     try:
         _leave_terminal()
         _follow(parent)
-        _serve(control)
+        _serve(control, level)
         status = 0
     finally:
         os._exit(status)  # nothing of the coordinator's is flushed, closed or removed here
 
 
-def _serve(control: socket.socket) -> None:
+def _serve(control: socket.socket, level: Level) -> None:
     own = os.getpid()
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, CONTROL_BYTES, 1)
@@ -46,23 +53,23 @@ def _serve(control: socket.socket) -> None:
             continue
         process_id = os.fork()
         if process_id == 0:
-            _run(control, own, descriptors[0])
+            _run(control, own, descriptors[0], level)
         os.close(descriptors[0])
         control.send(b"%d" % process_id)
 
 
-def _run(control: socket.socket, parent: int, descriptor: int) -> NoReturn:
+def _run(control: socket.socket, parent: int, descriptor: int, level: Level) -> NoReturn:
     """Run calls, one after the other, until the connection closes."""
     status = 1
     try:
         _follow(parent)
         control.close()
-        warm_template()  # it starts while the first call arrives
+        warm_template(level)  # it starts while the first call arrives
         _answer_calls(Connection(descriptor))
         status = 0
     finally:
         close_benches()
-        warm_template().close()
+        warm_template(level).close()
         os._exit(status)
 
 

@@ -15,6 +15,7 @@ from tensorgrade.gradebook.recorder import Recorder, generate_feedback, generate
 from tensorgrade.gradebook.register import register_assignment
 
 __all__ = [
+    "PAGE_FILTERS",
     "Recorder",
     "configure",
     "generate_feedback",
@@ -24,6 +25,10 @@ __all__ = [
 
 _NBGRADER = "nbgrader.preprocessors."
 _OURS = "tensorgrade.gradebook.preprocessors."
+PAGE_FILTERS = {
+    "markdown2html": "tensorgrade.gradebook.filters.markdown_to_html",
+    "highlight_code": "tensorgrade.gradebook.filters.highlight_code",
+}
 
 
 def configure(config: Any) -> None:
@@ -54,8 +59,8 @@ def configure(config: Any) -> None:
     ]
     # nbgrader copies every file beside an autograded notebook to the student's feedback.
     config.CourseDirectory.ignore.extend(["staff-report.*"])
-    # Text cells are written by students too, and formgrader shows them to whoever grades.
-    config.HTMLExporter.filters = {"markdown2html": _OURS + "markdown_to_html"}
+    # Text and code are written by students, and formgrader shows them to whoever grades.
+    config.HTMLExporter.filters = dict(PAGE_FILTERS)
     _put_interpreter_on_path()
     # nbgrader 0.9.6 makes SQLAlchemy warn several times per submission; none of it concerns a course.
     warnings.filterwarnings("ignore", category=SAWarning, module=r"nbgrader\.")

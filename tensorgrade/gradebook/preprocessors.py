@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import functools
-import html
 import json
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from jinja2 import pass_context
 from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.converters.base import NbGraderException
@@ -25,8 +22,7 @@ from tensorgrade.gradebook.register import register_assignment
 from tensorgrade.gradebook.setup_cell import add_setup_cell
 from tensorgrade.grading.files import missing_notebooks, require_regular_files
 from tensorgrade.grading.records import Report, TaskRecord
-from tensorgrade.notebooks import Steps, grade_id_of, is_autograded, is_locked, read_notebook, restore
-from tensorgrade.notebooks.outputs import sanitise_html
+from tensorgrade.notebooks import Steps, grade_id_of, is_autograded, read_notebook, restore
 from tensorgrade.reports import staff_json, staff_report, task_table
 
 SECONDS_LATE = "seconds_late"  # what the penalty in the gradebook was computed from
@@ -228,17 +224,3 @@ class AddPublicChecks(NbGraderPreprocessor):  # type: ignore[misc]
         if self.install:
             add_setup_cell(nb, self.install, resources["outputs"])
         return nb, resources
-
-
-@pass_context
-def markdown_to_html(context: Any, source: str) -> str:
-    """Render a text cell; a student's without anything that runs, loads or covers the page."""
-    cell = context.get("cell") or NotebookNode()
-    renderer = IPythonRenderer(escape=False, attachments=cell.get("attachments", {}), exclude_anchor_links=True)
-    try:
-        rendered: str = MarkdownWithMath(renderer=renderer).render(source)
-    except Exception:  # an image whose attachment is gone, say; the text can still be read
-        return f"<pre>{html.escape(source)}</pre>"
-    if is_locked(cell):
-        return rendered
-    return sanitise_html(rendered, links=True) or f"<pre>{html.escape(source)}</pre>"

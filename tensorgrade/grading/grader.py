@@ -18,7 +18,7 @@ import nbformat
 
 import tensorgrade
 from tensorgrade.course import Assignment, Submission
-from tensorgrade.errors import GraderError, NotebookError, SandboxError
+from tensorgrade.errors import GraderError, NotebookError, SandboxError, WorkerLost
 from tensorgrade.grading.awards import require_known_checks
 from tensorgrade.grading.classic import ClassicGrader, require_tests_inside, with_room_for_output
 from tensorgrade.grading.executed import executed_notebook
@@ -38,10 +38,13 @@ from tensorgrade.notebooks import (
     with_distinct_names,
     without_demos,
 )
-from tensorgrade.sandbox.template import LEVEL, Template
+from tensorgrade.sandbox.files import require_hidden
+from tensorgrade.sandbox.levels import Level
+from tensorgrade.sandbox.template import Template, describe
 from tensorgrade.student.session import Session
 
 POINT_DIGITS = 4
+TRIES = 3
 DECIDING_PACKAGES = ("torch", "numpy", "pytest", "ipython", "nbgrader")
 
 
@@ -62,6 +65,7 @@ class Grader:
     def __init__(
         self, assignment: Assignment, template: Template, reference: tuple[CheckRecord, ...] | None = None
     ) -> None:
+        require_hidden(assignment.course.root)
         self.assignment = assignment
         self._template = template
         self._secret = assignment.course.secret()
@@ -70,7 +74,7 @@ class Grader:
         cells = [cell for name, source in self._sources.items() for cell in grade_cells(source, name)]
         self.cells = with_distinct_names(cells, manual_only=not assignment.is_classic)
         self._check_grade_cells()
-        self._provenance = provenance_of(assignment)
+        self._provenance = provenance_of(assignment, describe(template.level))
         self._data = self._files_beside(assignment.source)
         self._instructor = _read_instructor(assignment)
         self.reference = self._grade_reference() if reference is None else reference
@@ -81,6 +85,11 @@ class Grader:
         done = self._run(self._sources, self._data, read_kept(self.assignment))
         write_kept(self.assignment, done.kept)
         return done.checks
+
+    @property
+    def level(self) -> Level:
+        """How student code is confined."""
+        return self._template.level
 
     @property
     def broken(self) -> tuple[CheckRecord, ...]:
@@ -189,7 +198,26 @@ class Grader:
         kept: Mapping[str, bytes],
         selection: Selection = ALL_CHECKS,
     ) -> _Done:
-        """Run the cells of each notebook, and the checks."""
+        """Run the cells of each notebook, and the checks; again if something killed a worker meanwhile.
+
+        What a machine without memory, or a person, kills must cost nobody points. A submission that
+        brings it about each time gets the verdict of the last time.
+        """
+        for _ in range(TRIES - 1):
+            before = self._template.disturbances
+            try:
+                done = self._run_once(notebooks, files, kept, selection)
+            except WorkerLost:
+                if self._template.disturbances == before:
+                    raise
+            else:
+                if self._template.disturbances == before:
+                    return done
+        return self._run_once(notebooks, files, kept, selection)
+
+    def _run_once(
+        self, notebooks: Mapping[str, Any], files: Mapping[str, bytes], kept: Mapping[str, bytes], selection: Selection
+    ) -> _Done:
         if self.assignment.is_classic:
             limits = with_room_for_output(self.assignment.limits)
             start = functools.partial(Session, self._template, files=files, limits=limits)
@@ -267,9 +295,9 @@ def _read_instructor(assignment: Assignment) -> dict[str, str]:
         raise GraderError(f"graders/{assignment.name}/worker: cannot be read: {error}") from error
 
 
-def provenance_of(assignment: Assignment) -> Provenance:
-    """What a result depends on besides the submission and the secret."""
+def provenance_of(assignment: Assignment, sandbox: str) -> Provenance:
+    """What a result depends on besides the submission and the secret: under another level it is another result."""
     versions = {name: version(name) for name in DECIDING_PACKAGES}
     sources = digest_of_folder(Path(tensorgrade.__file__).parent)[:12]
     own = {"tensorgrade": f"{tensorgrade.__version__} ({sources})", "python": platform.python_version()}
-    return Provenance(assignment.sha256(), {**own, **versions}, LEVEL)
+    return Provenance(assignment.sha256(), {**own, **versions}, sandbox)

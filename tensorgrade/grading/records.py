@@ -185,6 +185,8 @@ class Report:
             result["error"] = self.error
         if self.fakeable:
             result["fakeable"] = True
+        if self.provenance is not None:
+            result["sandbox"] = self.provenance.sandbox
         return result
 
 

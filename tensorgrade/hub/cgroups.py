@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from tensorgrade.hub.profiles import Profile
+from tensorgrade.sandbox.groups import is_delegated, move_processes, write
 
 MOUNT = Path("/sys/fs/cgroup")
 CONTROLLERS = "+cpu +memory +pids"
@@ -52,10 +52,10 @@ def prepare_groups(mount: Path, membership: str) -> Enforcement:
     if not (mount / "cgroup.controllers").exists():
         return Enforcement(None, f"{mount} is not version 2 of the control groups")
     own = next((line[3:].strip("/") for line in membership.splitlines() if line.startswith("0::")), "")
-    base = mount / own if _is_delegated(mount / own) else mount
+    base = mount / own if is_delegated(mount / own) else mount
     try:
         if base != mount:
-            _move_processes(base, base / "hub")
+            move_processes(base, base / "hub")
         for folder in (base, base / "tensorgrade-servers"):
             folder.mkdir(exist_ok=True)
             (folder / "cgroup.subtree_control").write_text(CONTROLLERS)
@@ -87,14 +87,14 @@ def limit_server(folder: Path, user: str, profile: Profile) -> Path:
 
 def entering(group: Path) -> Callable[[], None]:
     """What a new process does before anything else, so that it and all it starts are in the group."""
-    return lambda: _write(group / "cgroup.procs", "0")
+    return lambda: write(group / "cgroup.procs", "0")
 
 
 def end_group(folder: Path, user: str) -> bool:
     """Kill what is left of a person's server and remove its group; false while something has not ended yet."""
     group = folder / SERVER.format(user)
     with contextlib.suppress(OSError):  # Linux before 5.14 has no such file, and the room has been killed before
-        _write(group / "cgroup.kill", "1")
+        write(group / "cgroup.kill", "1")
     try:
         group.rmdir()
     except FileNotFoundError:
@@ -102,26 +102,3 @@ def end_group(folder: Path, user: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _is_delegated(group: Path) -> bool:
-    """Whether systemd has left this group to the hub."""
-    for name in ("trusted.delegate", "user.delegate"):
-        with contextlib.suppress(OSError):
-            if os.getxattr(group, name) == b"1":
-                return True
-    return False
-
-
-def _move_processes(group: Path, into: Path) -> None:
-    """A group that holds groups with limits must hold no process itself."""
-    into.mkdir(exist_ok=True)
-    for pid in (group / "cgroup.procs").read_text().split():
-        with contextlib.suppress(ProcessLookupError):
-            _write(into / "cgroup.procs", pid)
-
-
-def _write(file: Path, text: str) -> None:
-    """Write to a file that the kernel has made."""
-    with file.open("r+") as opened:
-        opened.write(text)

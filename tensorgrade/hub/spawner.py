@@ -18,6 +18,9 @@ from tensorgrade.hub.gpus import Gpu, device_paths, find_gpus
 from tensorgrade.hub.profiles import Profile
 from tensorgrade.hub.room import home_of, room_command
 
+# The hub's pages come first while a class starts its servers (ref: nice(1)).
+AFTER_THE_HUB = ("/usr/bin/nice", "-n", "10")
+
 
 class ProfileSpawner(ProfileChoice, LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub's
     """A process of this machine with the limits of a profile; GPUs are handed out one by one."""
@@ -77,7 +80,8 @@ class ProfileSpawner(ProfileChoice, LocalProcessSpawner):  # type: ignore[misc] 
         shared = self.shared(set(self._groups()))
         shared.link_from(home)
         binds = (*self.readable, *shared.readable)
-        self.cmd = [*room_command(home, binds, shared.writable, shared.groups, device_paths(mine)), *self.program]
+        room = room_command(home, binds, shared.writable, shared.groups, device_paths(mine))
+        self.cmd = [*AFTER_THE_HUB, *room, *self.program]
         self.cpu_limit, self.mem_limit = profile.cores, f"{profile.memory_gib:g}G"
         self._group = self._limited(profile)
 
@@ -125,8 +129,11 @@ class ProfileSpawner(ProfileChoice, LocalProcessSpawner):  # type: ignore[misc] 
         }
 
     def make_preexec_fn(self, name: str) -> Any:
-        """Step into the server's group; to drop the hub's rights is the room's first step."""
-        return entering(self._group) if self._group else lambda: None
+        """Step into the server's group; to drop the hub's rights is the room's first step.
+
+        Without one there is nothing to do, and the hub need not wait until a copy of itself has done it.
+        """
+        return entering(self._group) if self._group else None
 
     async def poll(self) -> int | None:
         """None while anything in the room still runs; JupyterHub calls this."""

@@ -13,7 +13,10 @@ from tensorgrade.reports.looks import LOOKS, templates
 
 def staff_report(report: Report) -> str:
     """A self-contained HTML page: points, rationales, seeds, provenance."""
-    return templates().get_template("staff.html.j2").render(report=report, looks=LOOKS)
+    from tensorgrade.sandbox.levels import NONE  # not above: `check` in a notebook loads this room, and has no sandbox
+
+    unconfined = report.provenance is not None and report.provenance.sandbox == NONE.name
+    return templates().get_template("staff.html.j2").render(report=report, looks=LOOKS, is_unconfined=unconfined)
 
 
 def staff_json(report: Report) -> dict[str, Any]:

@@ -11,11 +11,18 @@ from pathlib import Path
 
 import tensorgrade
 from tensorgrade.errors import SandboxError
+from tensorgrade.sandbox.places import SYSTEM
 
 INSIDE_PYTHON = "/opt/python"
 INSIDE_PACKAGES = "/opt/packages"
 INSIDE_TENSORGRADE = "/opt/tensorgrade"
 INSIDE_UID = 1000
+
+# The folder that holds this package comes last: no `torch.py` beside it is taken for torch.
+BOOT = (
+    "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
+    "runpy.run_module('tensorgrade.worker.template', run_name='__main__', alter_sys=True)"
+)
 
 # The part of this package that runs inside; graders, gradebook and reports stay outside.
 INNER_MODULES = (
@@ -62,8 +69,13 @@ INNER_MODULES = (
     "replies/operations.py",
     "replies/outline.py",
     "sandbox/__init__.py",
+    "sandbox/confine.py",
+    "sandbox/landlock.py",
+    "sandbox/levels.py",
     "sandbox/namespaces.py",
+    "sandbox/places.py",
     "sandbox/rlimits.py",
+    "sandbox/system_calls.py",
     "worker/__init__.py",
     "worker/session.py",
     "worker/shell.py",
@@ -92,6 +104,49 @@ def interpreter_binds() -> tuple[Bind, ...]:
     return (Bind(Path(sys.base_prefix), INSIDE_PYTHON), *packages, *inner)
 
 
+def require_hidden(course: Path) -> None:
+    """Refuse a course that lies where student code may read.
+
+    Raises:
+        SandboxError: it lies in a folder of the system or of Python, which every level shows.
+    """
+    place = course.resolve()
+    shown = [*map(Path, SYSTEM), *(bind.outside for bind in interpreter_binds() if bind.outside.is_dir())]
+    for folder in shown:
+        if place.is_relative_to(folder.resolve()):
+            raise SandboxError(
+                f"sandbox: {course} lies in {folder}, which student code can read. "
+                "Refusing to run student code; move the course, for example to /srv."
+            )
+
+
+def command_outside(arguments: list[str]) -> list[str]:
+    """Runs the template without bubblewrap: this package comes last, for other modules lie beside it.
+
+    `-s` and `-S` keep the account's own packages out, which the environment does not name.
+    """
+    package_folder = str(Path(tensorgrade.__file__).parents[1])
+    return [
+        str(Path(sys.base_prefix, "bin", Path(inside_python()).name)),
+        "-sS",
+        "-c",
+        BOOT,
+        package_folder,
+        *arguments,
+    ]
+
+
+def environment_outside() -> dict[str, str]:
+    """The whole environment of a template without bubblewrap; nothing is inherited either."""
+    return {
+        **environment(),
+        "HOME": "/nonexistent",
+        "LD_LIBRARY_PATH": f"{sys.base_prefix}/lib",
+        "PATH": f"{sys.base_prefix}/bin:/usr/bin:/bin",
+        "PYTHONPATH": ":".join(map(str, _package_folders())),
+    }
+
+
 def bwrap_arguments(binds: tuple[Bind, ...], command: list[str]) -> list[str]:
     """The bubblewrap call that runs a command in the sandbox.
 
@@ -102,13 +157,13 @@ def bwrap_arguments(binds: tuple[Bind, ...], command: list[str]) -> list[str]:
     """
     return [
         find_bwrap(),
-        "--unshare-all",  # no network, no view of other processes, no shared memory (ref: namespaces(7))
+        "--unshare-all",  # no network, no process, no shared memory of others (ref: namespaces(7); test: network)
         "--die-with-parent",  # a killed grader leaves no process behind (ref: PR_SET_PDEATHSIG, prctl(2))
         "--new-session",  # no typing into the TA's terminal (ref: TIOCSTI, CVE-2017-5226)
         "--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID),
         "--hostname", "worker",
         "--cap-drop", "ALL",  # the template needs no power over its namespaces (ref: capabilities(7))
-        *_system_arguments(),
+        *_system_arguments(),  # and nothing else of this machine (ref: bwrap(1); test: course, write)
         *(word for bind in binds for word in ("--ro-bind", str(bind.outside), bind.inside)),
         "--proc", "/proc",
         "--dev", "/dev",

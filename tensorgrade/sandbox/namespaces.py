@@ -36,7 +36,8 @@ def enter_namespaces() -> None:
     """Move this process into namespaces of its own; its next child is the first of its pid namespace.
 
     Stops: seeing, signalling or tracing the template or another submission, shared memory and
-    sockets between submissions, the network (ref: namespaces(7), user_namespaces(7)).
+    sockets between submissions, the network (ref: namespaces(7), user_namespaces(7);
+    test: leftovers, siblings, abstract).
     """
     uid, gid = os.getuid(), os.getgid()
     flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP
@@ -77,27 +78,39 @@ def seal(folder: str) -> None:
     mount("tmpfs", folder, None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV)
 
 
-def drop_powers() -> None:
+def drop_powers(*, in_own_namespace: bool) -> None:
     """Give up every capability, and every way to gain one (ref: capabilities(7), prctl(2)).
 
     Stops: mounting over what was just mounted, new user namespaces (a wide door to kernel bugs),
-    set-uid programs.
+    set-uid programs (test: powers).
+
+    Args:
+        in_own_namespace: whether this process is root of a user namespace; others cannot drop
+            their bounding set, which means nothing without new privileges.
     """
-    Path("/proc/sys/user/max_user_namespaces").write_text("0")
-    _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
+    if in_own_namespace:
+        Path("/proc/sys/user/max_user_namespaces").write_text("0")
+    forbid_new_privileges()
     for capability in range(LAST_CAPABILITY + 1):
         _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # EINVAL above the kernel's last one
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     nothing = (ctypes.c_uint32 * 6)()
     _check(_libc.capset(header, nothing), "capset")
-    _check_powerless()
+    _check_powerless(("CapBnd",) if in_own_namespace else ())
 
 
-def _check_powerless() -> None:
+def forbid_new_privileges() -> None:
+    """No program that this process becomes gets more rights than it has (ref: prctl(2), no_new_privs)."""
+    _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
+
+
+def _check_powerless(more: tuple[str, ...]) -> None:
     """Refuse to go on while the kernel still lists a capability."""
     status = Path("/proc/self/status").read_text().splitlines()
     fields = dict(line.split(":\t", 1) for line in status if ":\t" in line)
-    left = [name for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb") if int(fields[name], 16)]
+    left = [name for name in ("CapInh", "CapPrm", "CapEff", "CapAmb", *more) if int(fields[name], 16)]
+    if 0 in map(int, fields["Uid"].split()):
+        left.append("the user root")  # files of root's need no capability
     if left or fields["NoNewPrivs"] != "1":
         raise PermissionError(f"capabilities left after dropping all: {left}")
 

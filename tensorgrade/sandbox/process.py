@@ -14,6 +14,7 @@ from typing import Any
 
 from tensorgrade.errors import SandboxError, WireError, WorkerLost
 from tensorgrade.limits import MIB, Limits
+from tensorgrade.sandbox.groups import Lent
 from tensorgrade.wire import AsReference, Channel, decode, encode
 
 WALL_FACTOR = 3
@@ -23,6 +24,8 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SCM_CREDENTIALS = 2  # ref: unix(7); Python's socket module has no name for it
 HELLO = b"hello"
 MAX_REASON_BYTES = 500
+NO_GROUPS = Lent()
+TRY_DOCTOR = "`tensorgrade doctor` tries each boundary."
 
 
 class Worker:
@@ -32,17 +35,38 @@ class Worker:
         connection: our end of the worker's socket pair; `SO_PASSCRED` is set on it.
         limits: what the worker may use.
         reap: waits for the worker's end and returns its exit status.
+        lent: where it gets a control group, if anywhere.
+        disturbed: called when something else than its code or its limits ended it.
+
+    Raises:
+        SandboxError: it was not started, or the kernel refuses a limit.
     """
 
-    def __init__(self, connection: socket.socket, limits: Limits, reap: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        limits: Limits,
+        reap: Callable[[], int],
+        lent: Lent = NO_GROUPS,
+        disturbed: Callable[[], None] = lambda: None,
+    ) -> None:
         self.limits = limits
         self.process_id = _receive_hello(connection)
         # A process id can be reused, a pidfd cannot be mistaken (ref: pidfd_open(2)).
         self.pidfd = os.pidfd_open(self.process_id)
         self.channel = Channel(connection, limits.message_bytes, self._watch)
         self._reap = reap
+        self._disturbed = disturbed
         self._closed = False
         self._size_before = max(_usage(self.process_id)[1], default=0)
+        self._group = None
+        try:
+            self._group = lent.confine(self.process_id, limits, self._size_before)
+        except OSError as error:
+            self.close()
+            raise SandboxError(
+                f"sandbox: control group: {error}. Refusing to run student code; {TRY_DOCTOR}"
+            ) from error
         self.allow(limits.check_cpu_seconds)
 
     def allow(self, cpu_seconds: float) -> None:
@@ -56,6 +80,7 @@ class Worker:
 
         Raises:
             WorkerLost: the worker died, exceeded its budget, or sent something that is no reply.
+            SandboxError: the machine refused a layer; no code of a student's has run.
         """
         data = encode(message, as_reference)
         self._asked = time.monotonic()
@@ -69,6 +94,9 @@ class Worker:
             raise self._lost() from error
         self._waited += time.monotonic() - self._asked
         match reply:
+            case ("refused", str(reason)) if message == ("begin",):
+                self.close()
+                raise SandboxError(f"sandbox: {reason}. Refusing to run student code; {TRY_DOCTOR}")
             case (str(), *_):
                 return tuple(reply)
         self.close()
@@ -86,7 +114,10 @@ class Worker:
         finally:
             os.close(self.pidfd)
             self.channel.connection.close()
-        return self._reap()
+        status = self._reap()
+        if self._group is not None:
+            self._group.end()
+        return status
 
     def _watch(self) -> None:
         """End the wait when a budget is used up."""
@@ -111,10 +142,14 @@ class Worker:
         """How a worker whose channel closed has ended."""
         # A pidfd becomes readable when its process ends (ref: pidfd_open(2)).
         ended, _, _ = select.select([self.pidfd], [], [], SECONDS_TO_END)
+        greedy = self._group is not None and self._group.ran_out_of_memory()
         status = self.close()
         if not ended:
             return WorkerLost("BAD_REPLY", "the code closed the channel to the grader")
-        if status == 128 + signal.SIGKILL:
+        if status in (128 + signal.SIGKILL, -signal.SIGKILL):  # its own, or that of its keeper, which takes it along
+            # The first process of a pid namespace cannot do this to itself (ref: pid_namespaces(7)).
+            if not greedy:
+                self._disturbed()
             return WorkerLost("OUT_OF_MEMORY", "the process was killed, most likely for lack of memory")
         if status - 128 in {number.value for number in signal.Signals}:
             return WorkerLost("KILLED", f"the process crashed ({signal.Signals(status - 128).name})")
@@ -129,10 +164,7 @@ def _receive_hello(connection: socket.socket) -> int:
     credentials = [c for level, kind, c in ancillary if (level, kind) == (socket.SOL_SOCKET, SCM_CREDENTIALS)]
     if data != HELLO or not credentials:
         reason = data.decode(errors="replace") or "it gave no reason"
-        raise SandboxError(
-            f"sandbox: a worker did not start: {reason}. Refusing to run student code; "
-            "`tensorgrade doctor` tries each boundary."
-        )
+        raise SandboxError(f"sandbox: a worker did not start: {reason}. Refusing to run student code; {TRY_DOCTOR}")
     process_id: int = struct.unpack("iII", credentials[0])[0]
     return process_id
 

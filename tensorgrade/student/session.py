@@ -18,6 +18,7 @@ from tensorgrade.limits import Limits
 from tensorgrade.sandbox.process import WALL_FACTOR, Worker
 from tensorgrade.sandbox.template import Template
 from tensorgrade.student.asking import Asking
+from tensorgrade.student.deadline import deadline
 from tensorgrade.student.kept import Keeper
 from tensorgrade.wire import encode
 
@@ -108,7 +109,9 @@ class Session(Asking):
             while time.monotonic() < ends:
                 match reply:
                     case ("callback", int(number), tuple(args), dict(kwargs)):
-                        reply = self._answer(worker, self._call_back(number, args, kwargs))
+                        with deadline(ends - time.monotonic()):
+                            answer = self._call_back(number, args, kwargs)
+                        reply = self._answer(worker, answer)
                     case _:
                         return self._value(reply)
             raise WorkerLost("TIMED_OUT", "stopped: its calls of the check's function took too long together")
@@ -190,7 +193,14 @@ class Session(Asking):
     def _identity(self) -> str:
         """A hash of all but the check itself that decides what a call returns."""
         versions = (platform.python_version(), torch.__version__, np.__version__)
-        known = (list(self._cells), self._files, self._instructor, repr(self._limits), versions)
+        known = (
+            list(self._cells),
+            self._files,
+            self._instructor,
+            repr(self._limits),
+            versions,
+            self._template.level.name,
+        )
         return hashlib.sha256(encode(known)).hexdigest()
 
     def _own_lines(self, frames: tuple[Any, ...]) -> tuple[StudentFrame, ...]:

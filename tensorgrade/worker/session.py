@@ -4,7 +4,7 @@
 request                                     reply
 ==========================================  ======================================
 ``("file", name, bytes)``                   ``("value", None)``
-``("begin",)``                              ``("value", None)``
+``("begin",)``                              ``("value", None)``, or ``("refused", why)``
 ``("run", number, source)``                 ``("ran", succeeded, outputs)``
 any other, see `tensorgrade.replies`        ``("value", value)`` or an error, after any
                                             number of ``("callback", number, args, kwargs)``
@@ -20,10 +20,10 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import tempfile
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,25 +31,26 @@ import torch
 import tensorgrade
 from tensorgrade.limits import Limits
 from tensorgrade.replies import Responder
-from tensorgrade.sandbox import namespaces, rlimits
+from tensorgrade.sandbox.confine import Confinement
+from tensorgrade.sandbox.places import Places
 from tensorgrade.wire import Channel, decode, encode
 from tensorgrade.worker.shell import CELL_NAME, Shell
 
-SUBMISSION = Path("/submission")
-WORK = Path("/tmp/work")  # noqa: S108 - the worker's own tmpfs
 MAX_FRAMES, MAX_MESSAGE = 20, 2000
 
 
-def serve(shell: Shell, limits: Limits, connection: socket.socket) -> None:
+def serve(shell: Shell, confinement: Confinement, places: Places, limits: Limits, connection: socket.socket) -> None:
     """Serve one submission until the other side closes the connection."""
-    with saying_why(connection):
-        namespaces.mount_own_folders(limits)
     connection.sendall(b"hello")  # the kernel adds who we are
     channel = Channel(connection, limits.message_bytes)
-    WORK.mkdir()
-    while _take(decode(channel.receive())):
+    while _take(places, decode(channel.receive())):
         channel.send(encode(("value", None)))
-    _settle(limits)
+    try:
+        confinement.settle(places, limits)
+    except (OSError, ValueError) as error:  # no code of a student's has run, and none will
+        channel.send(encode(("refused", str(error))))
+        raise
+    _come_to_rest(places)
     channel.send(encode(("value", None)))
     session = _Session(shell, limits, channel)
     while True:
@@ -70,14 +71,14 @@ def saying_why(connection: socket.socket) -> Iterator[None]:
         raise
 
 
-def _take(request: Any) -> bool:
+def _take(places: Places, request: Any) -> bool:
     """Put a file in place; returns whether more may come.
 
     Imports find the file that is sealed; the copy in the working directory is the student's to change.
     """
     match request:
         case ("file", str(name), bytes(content)):
-            for folder in (SUBMISSION, WORK):
+            for folder in (places.submission, places.work):
                 path = folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
@@ -87,17 +88,16 @@ def _take(request: Any) -> bool:
     raise ValueError("expected a file, or 'begin'")
 
 
-def _settle(limits: Limits) -> None:
-    """Give up the power to change what was handed in, and every other one."""
-    namespaces.seal(str(SUBMISSION))
-    rlimits.apply_rlimits(limits)
-    namespaces.drop_powers()
+def _come_to_rest(places: Places) -> None:
+    """Leave nothing of the template's way of working to the student's code."""
     nowhere = os.open("/dev/null", os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)
     os.close(nowhere)
-    os.chdir(WORK)
-    sys.path += [str(SUBMISSION), str(WORK)]  # last: a student's torch.py must not replace torch
+    os.chdir(places.work)
+    os.environ.update(HOME=str(places.scratch), TMPDIR=str(places.scratch))
+    tempfile.tempdir = None  # it may have been asked for while the template started
+    sys.path += [str(places.submission), str(places.work)]  # last: a student's torch.py must not replace torch
     torch.set_num_interop_threads = _do_nothing  # it may be called once only, and was
     torch.compile = _leave_as_it_is  # compiling takes longer than a check may
     tensorgrade.check = _do_nothing  # grade cells are not run here

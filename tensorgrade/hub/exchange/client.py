@@ -16,7 +16,7 @@ import httpx
 
 from tensorgrade.errors import ExchangeError
 
-ADDRESS, TOKEN = "TENSORGRADE_EXCHANGE", "JUPYTERHUB_API_TOKEN"
+ADDRESS, NAME, TOKEN = "TENSORGRADE_EXCHANGE", "TENSORGRADE_EXCHANGE_NAME", "JUPYTERHUB_API_TOKEN"
 AWAY = (500, 502, 503, 504)  # the proxy's answers while the exchange starts again, and its own without a database
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0  # seconds
@@ -30,14 +30,15 @@ class ExchangeClient:
         address: of the service, such as http://127.0.0.1:8000/services/exchange.
         token: of the hub; it says who asks.
         patience_seconds: how long an exchange that is away is asked again.
+        name: of the host, where the hub has a domain and is asked under another address.
     """
 
-    def __init__(self, address: str, token: str, *, patience_seconds: float = 60.0) -> None:
+    def __init__(self, address: str, token: str, *, patience_seconds: float = 60.0, name: str = "") -> None:
         self._patience = patience_seconds
         # No proxy of the environment's: it would get the token. No redirect: nobody else gets it either.
         self._http = httpx.Client(
             base_url=f"{address.rstrip('/')}/api/",
-            headers={"Authorization": f"token {token}"},
+            headers={"Authorization": f"token {token}", **({"Host": name} if name else {})},
             timeout=TIMEOUT,
             trust_env=False,
         )
@@ -54,7 +55,7 @@ class ExchangeClient:
             raise ExchangeError(
                 f"the exchange is a service of the hub: {TOKEN if address else ADDRESS} is not set here"
             )
-        return cls(address, token, **more)
+        return cls(address, token, name=os.environ.get(NAME, ""), **more)
 
     def assignments(self, course: str = "") -> list[dict[str, Any]]:
         """What is out, in one course or in all of one's own."""

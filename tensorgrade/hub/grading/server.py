@@ -27,7 +27,16 @@ NEEDED = (
     "JUPYTERHUB_SERVICE_URL",
 )
 # What commands get of this process's environment: no token is among it; see `jobs` for those that need one.
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "JUPYTER_CONFIG_PATH", "JUPYTER_RUNTIME_DIR", "TENSORGRADE_EXCHANGE")
+PASSED_ON = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "JUPYTER_CONFIG_PATH",
+    "JUPYTER_RUNTIME_DIR",
+    "TENSORGRADE_EXCHANGE",
+    "TENSORGRADE_EXCHANGE_NAME",
+)
 
 TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the name of a variable
 SECONDS_UNASKED = 20.0  # with many courses, loading all at once would hold up the hub's start
@@ -160,6 +169,7 @@ def _formgrader_settings(app: Any, name: str) -> dict[str, Any]:
     from nbgrader.auth import Authenticator
     from nbgrader.server_extensions.formgrader.handlers import template_path
 
+    from tensorgrade.gradebook import PAGE_FILTERS
     from tensorgrade.hub.grading.exporter import SubmissionPage
     from tensorgrade.hub.grading.templates import handler_hashes, with_own_scripts
 
@@ -167,7 +177,7 @@ def _formgrader_settings(app: Any, name: str) -> dict[str, Any]:
     config = app.config.copy()
     config.HTMLExporter.template_name = "formgrade"
     config.HTMLExporter.extra_template_basedirs = [template_path]
-    config.HTMLExporter.filters = {"markdown2html": "tensorgrade.gradebook.preprocessors.markdown_to_html"}
+    config.HTMLExporter.filters = dict(PAGE_FILTERS)
     templates = Environment(loader=FileSystemLoader([template_path]), autoescape=True)  # students chose some names
     return {
         "nbgrader_formgrader": app,

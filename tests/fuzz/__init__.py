@@ -1,0 +1,1 @@
+"""Programs that look for bytes and notebooks which the trusted side cannot bear."""
