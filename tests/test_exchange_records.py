@@ -173,7 +173,7 @@ def test_quotas_count_what_one_student_has(service: Service) -> None:
 
 
 def test_what_was_kept_is_on_the_disk_before_it_is_written_down(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The file, its name and every new folder are synced, in this order, before the records know of them."""
     synced: list[str] = []
@@ -186,7 +186,7 @@ def test_what_was_kept_is_on_the_disk_before_it_is_written_down(
     monkeypatch.setattr(os, "fsync", fsync)
     upload = part(service)
     kept = service.keep(upload, "submissions", "dl101", "tiny", "ada")
-    root = service.store._objects
+    root = tmp_path / "state" / "objects"
     place = (root / kept.stored).parent
     assert synced[0] == str(upload.path)
     assert set(synced[1:]) >= {str(folder) for folder in (place, *place.parents) if folder.is_relative_to(root)}

@@ -18,6 +18,7 @@ from tensorgrade.cli.calibrate import calibrate
 from tensorgrade.cli.doctor import doctor
 from tensorgrade.cli.exchange import exchange
 from tensorgrade.cli.exchange_backup import exchange_backup
+from tensorgrade.cli.exchange_retire import exchange_retire
 from tensorgrade.cli.export import export
 from tensorgrade.cli.feedback import feedback
 from tensorgrade.cli.grade import grade
@@ -112,6 +113,7 @@ for _command in (
     grading_page,
     exchange,
     exchange_backup,
+    exchange_retire,
     roster,
     passback,
     export,

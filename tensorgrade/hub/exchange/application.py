@@ -19,9 +19,9 @@ from tensorgrade.hub.exchange.handlers import Assignments, Figures, Files, Healt
 from tensorgrade.hub.exchange.pages import page_rules, page_settings
 from tensorgrade.hub.exchange.records import Quota, Records
 from tensorgrade.hub.exchange.sending import GivingFeedback, HandingIn, Releasing
-from tensorgrade.hub.exchange.service import Audit, Service
+from tensorgrade.hub.exchange.service import AUDIT, Audit, Service
 from tensorgrade.hub.exchange.settings import MIB, ExchangeSettings, read_exchange
-from tensorgrade.hub.exchange.storage import FolderStore
+from tensorgrade.hub.exchange.storage import FolderStore, Store
 
 HUB_SECONDS = 60
 HUB_AT_ONCE = 20
@@ -51,13 +51,19 @@ def open_service(config: Path, state: Path) -> Service:
     """The exchange in a folder, its database up to date, without what an earlier one has left unfinished."""
     settings = read_exchange(config / "exchange.toml")
     courses = {course.name: course for course in read_courses(config / "courses.toml")}
-    store, records = FolderStore(state), open_records(settings, config, state)
+    store, records = open_store(settings, config, state), open_records(settings, config, state)
+    store.clear_incoming()
     scope = f"access:services!service={os.environ['JUPYTERHUB_SERVICE_NAME']}"
     callers = Callers(courses.values(), scope)
-    service = Service(courses, settings, records, store, callers, Audit(state / "audit.log"))
+    service = Service(courses, settings, records, store, callers, Audit(state / AUDIT))
     if left := service.sweep():
         log.warning("%d uploads without a receipt, of an exchange that was killed, were dropped", left)
     return service
+
+
+def open_store(settings: ExchangeSettings, config: Path, state: Path) -> Store:
+    """The store of all bytes."""
+    return FolderStore(state)
 
 
 def open_records(settings: ExchangeSettings, config: Path, state: Path) -> Records:

@@ -64,9 +64,9 @@ def check(folder: Path) -> int:
 
 
 def _stored(records: sqlite3.Connection) -> list[tuple[str, str]]:
-    """By its name in the store, the content hash of everything."""
-    tables = ("assignments", "submissions", "feedback")
-    query = " union ".join(f"select stored, sha256 from {table}" for table in tables)  # noqa: S608 - three words of ours
+    """By its name in the store, the content hash of everything that was not retired."""
+    tables = ("assignments", "submissions where retired_at is null", "feedback where retired_at is null")
+    query = " union ".join(f"select stored, sha256 from {table}" for table in tables)  # noqa: S608 - words of ours
     return [(str(key), str(sha256)) for key, sha256 in records.execute(query)]
 
 

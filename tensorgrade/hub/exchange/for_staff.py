@@ -76,6 +76,9 @@ class Collect(ForStaff, abc.ExchangeCollect):  # type: ignore[misc]
         target = Path(self.coursedir.format_path(self.coursedir.submitted_directory, student, assignment))
         if target.is_dir() and not self._is_wanted(target, one):
             return
+        if one["retired"]:
+            self.log.warning("Not there any more since %s: %s %s", one["retired"], student, assignment)
+            return
         self.log.info("Collecting submission: %s %s", student, assignment)
         with unpacked(lambda file: client.fetch_submission(receipt, file), target) as new:
             (new / TIMESTAMP).write_text(str(one["received"]), encoding="utf-8")

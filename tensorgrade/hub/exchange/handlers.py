@@ -260,7 +260,8 @@ class Files(Api):
     async def get(self, receipt: str) -> None:
         """As they came."""
         found = await self.own_submission(receipt)
-        await self.send(await self.run(self.service.store.open, found.stored), f"{found.assignment}-{found.number}")
+        stored = await self.run(found.require_files)
+        await self.send(await self.run(self.service.store.open, stored), f"{found.assignment}-{found.number}")
 
 
 class FeedbackFiles(Api):
@@ -269,9 +270,8 @@ class FeedbackFiles(Api):
     async def get(self, receipt: str) -> None:
         """The pages."""
         found = await self.own_submission(receipt)
-        if found.feedback_stored is None:
-            raise HTTPError(404, "there is no feedback on this submission yet")
-        await self.send(await self.run(self.service.store.open, found.feedback_stored), "feedback")
+        stored = await self.run(found.require_feedback)
+        await self.send(await self.run(self.service.store.open, stored), "feedback")
 
 
 def time_of(text: str) -> datetime | None:

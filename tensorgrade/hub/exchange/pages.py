@@ -191,7 +191,8 @@ class ReceiptPage(WebPage):
         """The receipt, to read or to keep, or the files."""
         one = await self.own_submission(receipt)
         if more == "files":
-            await self.send(await self.run(self.service.store.open, one.stored), f"{one.assignment}-{one.number}")
+            stored = await self.run(one.require_files)
+            await self.send(await self.run(self.service.store.open, stored), f"{one.assignment}-{one.number}")
         elif more == "receipt.json":
             self.finish(one.as_json())
         else:
@@ -204,10 +205,11 @@ class FeedbackPage(WebPage):
     async def get(self, receipt: str, name: str) -> None:
         """Show it."""
         one = await self.own_submission(receipt)
-        if one.pages is None or name not in one.pages or one.feedback_stored is None:
+        stored = await self.run(one.require_feedback)
+        if name not in (one.pages or {}):
             raise HTTPError(404, "There is no such feedback yet.")
         self.set_header("Content-Security-Policy", FEEDBACK_POLICY)
-        self.finish(await self.run(page_of, self.service, one.feedback_stored, f"{name}.html"))
+        self.finish(await self.run(page_of, self.service, stored, f"{name}.html"))
 
 
 def page_of(service: Service, stored: str, name: str) -> bytes:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from tensorgrade.hub.exchange import tables as t
 from tensorgrade.hub.exchange.database import Database
 
+RETIRABLE = (t.submissions, t.feedback)
 TIME = "%Y-%m-%d %H:%M:%S.%f UTC"  # nbgrader's own way to write it
 
 
@@ -78,13 +79,15 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Submission:
-    """What a student has handed in; never changed, never taken back.
+    """What a student has handed in; never changed, never taken back. Its bytes may be retired when they are old.
 
     Attributes:
         id: the receipt's number.
         number: the how-manieth of this student for this assignment; the order counts, not the clock.
         seconds_late: against the due date as it was when it came.
-        pages: by the name of a feedback page, its content hash; None: no feedback yet.
+        retired_at: when its bytes were removed; None: they are there.
+        pages: by the name of a feedback page, its content hash; None: no feedback yet, or not any more.
+        feedback_retired_at: when the bytes of its feedback were removed.
     """
 
     id: str
@@ -99,8 +102,10 @@ class Submission:
     sha256: str
     size: int
     stored: str
+    retired_at: datetime | None
     pages: dict[str, str] | None
     feedback_stored: str | None
+    feedback_retired_at: datetime | None
 
     def as_json(self) -> dict[str, Any]:
         """The receipt."""
@@ -117,7 +122,32 @@ class Submission:
             "sha256": self.sha256,
             "size": self.size,
             "feedback": self.pages,
+            "retired": written(self.retired_at),
+            "feedback_retired": written(self.feedback_retired_at),
         }
+
+    def require_files(self) -> str:
+        """Their name in the store.
+
+        Raises:
+            Refused: 410, they were retired.
+        """
+        if self.retired_at:
+            raise Refused(410, f"these files were removed on {written(self.retired_at)}: they were kept long enough")
+        return self.stored
+
+    def require_feedback(self) -> str:
+        """Its name in the store.
+
+        Raises:
+            Refused: 404, there is none yet; 410, it was retired.
+        """
+        if self.feedback_retired_at:
+            when = written(self.feedback_retired_at)
+            raise Refused(410, f"this feedback was removed on {when}: it was kept long enough")
+        if self.feedback_stored is None:
+            raise Refused(404, "there is no feedback on this submission yet")
+        return self.feedback_stored
 
 
 @dataclass(frozen=True)
@@ -255,7 +285,8 @@ class Records:
         if count >= self._quota.submissions:
             raise Refused(429, f"you have handed this in {count} times; no more is taken. Ask your instructor")
         all_mine = select(func.coalesce(func.sum(t.submissions.c.size), 0)).select_from(t.submissions)
-        used = connection.execute(all_mine.filter_by(course=course, student=student)).scalar_one()
+        here = {"course": course, "student": student, "retired_at": None}
+        used = connection.execute(all_mine.filter_by(**here)).scalar_one()
         if used + size > self._quota.bytes:
             raise Refused(429, f"your submissions in this course have {used} bytes; no more is taken")
         return int(last)
@@ -300,9 +331,9 @@ class Records:
         self.database.write(work)
 
     def stored(self) -> set[str]:
-        """The names in the store of all that the records know."""
-        columns = (t.assignments.c.stored, t.submissions.c.stored, t.feedback.c.stored)
-        return self.database.read(lambda c: {row.stored for column in columns for row in c.execute(select(column))})
+        """The names in the store of all whose bytes have to be there."""
+        queries = (select(t.assignments.c.stored), *(select(i.c.stored).filter_by(retired_at=None) for i in RETIRABLE))
+        return self.database.read(lambda c: {row.stored for query in queries for row in c.execute(query)})
 
 
 def _gone(name: str) -> Any:
@@ -321,7 +352,12 @@ def _as_assignment(row: Row[Any]) -> Assignment:
 
 def _submissions(connection: Connection, **where: str) -> tuple[Submission, ...]:
     joined = t.submissions.outerjoin(t.feedback, t.feedback.c.submission == t.submissions.c.id)
-    query = select(t.submissions, t.feedback.c.pages, t.feedback.c.stored.label("feedback_stored"))
+    query = select(
+        t.submissions,
+        t.feedback.c.pages,
+        t.feedback.c.stored.label("feedback_stored"),
+        t.feedback.c.retired_at.label("feedback_retired_at"),
+    )
     query = query.select_from(joined).order_by(t.submissions.c.course, t.submissions.c.assignment)
     query = query.order_by(t.submissions.c.student, t.submissions.c.number)
     for column, value in where.items():
@@ -332,7 +368,7 @@ def _submissions(connection: Connection, **where: str) -> tuple[Submission, ...]
 def _as_submission(row: Row[Any]) -> Submission:
     values = row._asdict()
     values.pop("attempt")
-    pages = json.loads(row.pages) if row.pages is not None else None
+    pages = json.loads(row.pages) if row.pages is not None and row.feedback_retired_at is None else None
     return Submission(**{**values, "notebooks": tuple(json.loads(row.notebooks)), "pages": pages})
 
 
@@ -347,9 +383,10 @@ def _same_attempt(connection: Connection, new: HandIn) -> Submission | None:
 
 
 def _same_as_last(connection: Connection, new: HandIn) -> Submission | None:
-    """The student's last submission, if it has the same bytes: the receipt, and its time, stay."""
+    """The student's last submission, if it has, and still is, the same bytes: the receipt, and its time, stay."""
     found = _submissions(connection, **_place(new))
-    return found[-1] if found and found[-1].sha256 == new.kept.sha256 else None
+    last = found[-1] if found else None
+    return last if last and last.sha256 == new.kept.sha256 and last.retired_at is None else None
 
 
 def _place(new: HandIn) -> dict[str, str]:

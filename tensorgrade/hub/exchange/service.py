@@ -5,23 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from tensorgrade.errors import StorageError
 from tensorgrade.hub.courses import HubCourse
 from tensorgrade.hub.exchange.archive import names_in
 from tensorgrade.hub.exchange.callers import Callers
 from tensorgrade.hub.exchange.metrics import Metrics
 from tensorgrade.hub.exchange.records import Assignment, HandIn, Kept, Records, Refused, Submission, utc_now, written
 from tensorgrade.hub.exchange.settings import ExchangeSettings
-from tensorgrade.hub.exchange.storage import FolderStore, Part
+from tensorgrade.hub.exchange.storage import Part, Store
 
 THREADS = 16
+AUDIT = "audit.log"
 Answer = TypeVar("Answer")
 
 
@@ -52,7 +56,7 @@ class Service:
     courses: dict[str, HubCourse]
     settings: ExchangeSettings
     records: Records
-    store: FolderStore
+    store: Store
     callers: Callers
     audit: Audit
     clock: Callable[[], datetime] = utc_now
@@ -79,7 +83,9 @@ class Service:
         part.flush()
         with part.path.open("rb") as file:
             names = names_in(file, self.settings.archive)
-        key = "/".join(quote(name, safe="") for name in (*place, f"{part.sha256}.tar.gz"))
+        # A name of its own for each upload: what is removed under it was never anybody else's.
+        name = f"{part.sha256}-{secrets.token_hex(4)}.tar.gz"
+        key = "/".join(quote(one, safe="") for one in (*place, name))
         self.store.keep(part, key)
         return Kept(part.sha256, part.size, key, names)
 
@@ -113,7 +119,17 @@ class Service:
         found, is_new = self.records.hand_in(HandIn(course, name, student, attempt, received, kept))
         if is_new:
             self.metrics.taken(found.size)
+        elif found.stored != kept.stored:
+            self._drop(kept, found)
         return found, is_new
+
+    def _drop(self, kept: Kept, found: Submission) -> None:
+        """Forget bytes that are there already; what cannot be dropped now is swept away at the next start."""
+        where = {"course": found.course, "assignment": found.assignment, "student": found.student}
+        with suppress(OSError, StorageError):
+            # A database that went away after it had written this down makes us look twice: then they have a record.
+            if all(one.stored != kept.stored for one in self.records.submissions(**where)):
+                self.store.remove(kept.stored)
 
     def sweep(self) -> int:
         """Drop what a kill has left in the store without a record: nobody has a receipt for it.
@@ -121,8 +137,9 @@ class Service:
         Returns:
             How many there were.
         """
+        keys = list(self.store.settled_keys())  # first: what comes to the store later is none of these
         known = self.records.stored()
-        left = [key for key in self.store.all_keys() if key not in known]
+        left = [key for key in keys if key not in known]
         for key in left:
             self.store.remove(key)
         return len(left)

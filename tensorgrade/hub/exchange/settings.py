@@ -25,6 +25,8 @@ class ExchangeSettings:
         submissions: of one student for one assignment.
         student_mib: all submissions of one student in one course, packed.
         upload_seconds: how long one upload may take.
+        keep_days: how old submissions and feedback become before `tensorgrade exchange-retire` removes their bytes;
+            left out: they are kept for ever.
         database_file: a file beside this one that holds SQLAlchemy's address of a PostgreSQL database, such as
             postgresql+pg8000://exchange:password@host/exchange; nobody else may read it. Empty: SQLite.
     """
@@ -36,6 +38,7 @@ class ExchangeSettings:
     submissions: int = 500
     student_mib: int = 2000
     upload_seconds: int = 300
+    keep_days: int | None = None
     database_file: str = ""
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 
 class Part:
@@ -56,6 +56,34 @@ class Part:
         self.path.unlink(missing_ok=True)
 
 
+class Store(Protocol):
+    """Where bytes are kept; each name is given once.
+
+    Attributes:
+        incoming: the folder of uploads on their way in.
+    """
+
+    incoming: Path
+
+    def clear_incoming(self) -> None:
+        """Drop uploads that a kill has ended."""
+
+    def keep(self, part: Part, key: str) -> None:
+        """Give an upload its name; once this returns, it is kept whatever happens."""
+
+    def open(self, key: str) -> IO[bytes]:
+        """Read what was kept."""
+
+    def remove(self, key: str) -> None:
+        """Drop what nobody needs any more; what is not there is no matter."""
+
+    def all_keys(self) -> Iterator[str]:
+        """The names of all that is kept."""
+
+    def settled_keys(self) -> Iterator[str]:
+        """Those that no upload on its way has."""
+
+
 class FolderStore:
     """A folder of files that are written once.
 
@@ -67,8 +95,11 @@ class FolderStore:
         self._objects, self.incoming = root / "objects", root / "incoming"
         for folder in (self._objects, self.incoming):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def clear_incoming(self) -> None:
+        """Drop uploads that a kill has ended: nobody has a receipt for them."""
         for left in self.incoming.glob("*.part"):
-            left.unlink()  # of uploads that a kill has ended: nobody has a receipt for them
+            left.unlink()
 
     def keep(self, part: Part, key: str) -> None:
         """Give an upload its name; once this returns, it is on the disk whatever happens.
@@ -106,3 +137,7 @@ class FolderStore:
     def all_keys(self) -> Iterator[str]:
         """The names of all that is kept."""
         return (str(path.relative_to(self._objects)) for path in self._objects.rglob("*") if path.is_file())
+
+    def settled_keys(self) -> Iterator[str]:
+        """All, at the start: nobody else stores here."""
+        return self.all_keys()

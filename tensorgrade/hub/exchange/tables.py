@@ -48,6 +48,7 @@ submissions = Table(
     Column("sha256", String(64), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("stored", String(512), nullable=False),
+    Column("retired_at", DateTime),  # when its bytes were removed
     # These two hold even if two services write at once.
     UniqueConstraint("course", "assignment", "student", "number", name="one_of_each_number"),
     UniqueConstraint("course", "assignment", "student", "attempt", name="one_of_each_attempt"),
@@ -61,4 +62,5 @@ feedback = Table(
     Column("sha256", String(64), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("stored", String(512), nullable=False),
+    Column("retired_at", DateTime),
 )
