@@ -318,6 +318,16 @@ def test_a_grader_whose_files_are_its_own_starts_the_sandbox() -> None:
         os.umask(before)
 
 
+def test_two_templates_of_a_grader_do_not_meet(template: Template) -> None:
+    """Workers of two templates have control groups of different names."""
+    one = template.fork(QUICK)
+    with Template() as fresh:
+        other = fresh.fork(QUICK)
+        assert is_running(one.process_id)
+        other.close()
+    one.close()
+
+
 def test_missing_bubblewrap_refuses_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without bubblewrap no student code runs, and the error says what to install."""
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
