@@ -16,8 +16,11 @@ for _call in ((_libc.setuid, 0), (_libc.setgid, 0), (_libc.seteuid, 0), (_libc.c
     if _call[0](_call[1]) == 0:
         print("G" + "OT", _call[0].__name__)
 _handle = ctypes.create_string_buffer(b"\x08\0\0\0\1\0\0\0\2\0\0\0\0\0\0\0", 128)  # the root of a file system, by its inode
-if _libc.open_by_handle_at(os.open("/", os.O_RDONLY), _handle, 0) >= 0:
-    print("G" + "OT a file by handle")
+try:
+    if _libc.open_by_handle_at(os.open("/", os.O_RDONLY), _handle, 0) >= 0:
+        print("G" + "OT a file by handle")
+except OSError:
+    pass  # the root itself may not be opened
 print("TRI" + "ED")
 
 
