@@ -20,7 +20,7 @@ from tensorgrade.hub.exchange.retention import find_old, retire
 from tensorgrade.hub.exchange.service import Service
 from tensorgrade.hub.exchange.settings import read_exchange
 from tensorgrade.hub.exchange.storage import Part, Store
-from tests.running_exchange import TINY_PLACE, Asker, archive_of, token_of
+from tests.running_exchange import NOTEBOOK, TINY_PLACE, Asker, archive_of, token_of
 from tests.running_hub import SECONDS, Member, hub_of_two_courses
 from tests.running_swift import SECRET, Swift, swift
 from tests.test_exchange_records import COURSE, open_again, part
@@ -242,6 +242,11 @@ def test_a_hub_hands_in_there(store: Swift) -> None:
         assert (away.status_code, away.headers["Retry-After"]) == (503, "5")
         assert away.json()["error"] == "the exchange's database or store is away. Try again"
         assert requests.get(health, timeout=SECONDS).status_code == 503
+        bob, page = Member(hub, "bob"), "/services/exchange/courses/dl101/tiny"
+        assert bob.get(page).status_code == 200
+        shown = bob.ask("POST", page, files={"files": ("tiny.ipynb", NOTEBOOK)})
+        assert shown.status_code == 503
+        assert "Nothing was handed in: the exchange&#39;s database or store is away. Try again" in shown.text
         assert ada.ask("GET", f"/submissions/{receipt['receipt']}/files").status_code == 503
         store.start("proxy")
         store.wait()
