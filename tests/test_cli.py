@@ -75,7 +75,9 @@ def test_grade_writes_points_notebooks_and_json(course: Path, workers: list[str]
     assert document["assignment"] == "tiny"
     assert {one["student"]: one["points"] for one in document["submissions"]} == POINTS == saved_points(course)
     first = document["submissions"][0]
-    assert sorted(first) == ["cached", "checks", "max_points", "points", "seconds", "status", "student", "tasks"]
+    assert sorted(first) == [
+        "cached", "checks", "max_points", "points", "sandbox", "seconds", "status", "student", "tasks"
+    ]  # fmt: skip
     assert [check["status"] for check in first["checks"]] == ["PASSED", "PASSED"]
     assert "dan é" in done.stdout
     assert sorted(path.name for path in (course / "autograded" / "ann" / "tiny").iterdir()) == [

@@ -112,9 +112,9 @@ def notebooks(course: Path) -> dict[str, str]:
 def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until something is true."""
     deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert condition()
 
 
 def descendants(process: int) -> set[int]:

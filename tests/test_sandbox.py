@@ -293,17 +293,39 @@ def test_template_dies_with_the_grader() -> None:
     read, write = os.pipe()
     grader = os.fork()
     if grader == 0:
-        template = Template()  # named, or it would be collected
-        started = template.fork(QUICK)
-        os.write(write, str(started.process_id).encode())
-        signal.pause()
-    process = int(os.read(read, 100))
-    assert is_running(process)
+        try:
+            template = Template()  # named, or it would be collected
+            os.write(write, str(template.fork(QUICK).process_id).encode())
+            signal.pause()
+        finally:
+            os._exit(1)  # else it would go on as a second run of the tests
+    os.close(write)
+    started = int(os.read(read, 100))
+    os.close(read)
+    assert is_running(started)
     os.kill(grader, signal.SIGKILL)
     os.waitpid(grader, 0)
-    os.close(read)
-    os.close(write)
-    assert wait_until(lambda: not is_running(process))
+    assert wait_until(lambda: not is_running(started))
+
+
+def test_a_grader_whose_files_are_its_own_starts_the_sandbox() -> None:
+    """The umask of whoever grades closes no folder on the worker's way to Python."""
+    before = os.umask(0o077)
+    try:
+        with Template() as fresh:
+            fresh.fork(QUICK).close()
+    finally:
+        os.umask(before)
+
+
+def test_two_templates_of_a_grader_do_not_meet(template: Template) -> None:
+    """Workers of two templates have control groups of different names."""
+    one = template.fork(QUICK)
+    with Template() as fresh:
+        other = fresh.fork(QUICK)
+        assert is_running(one.process_id)
+        other.close()
+    one.close()
 
 
 def test_missing_bubblewrap_refuses_to_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from pathlib import Path
 
 import click
@@ -25,5 +27,7 @@ def exchange(config: Path, state: Path) -> int:
     """
     from tensorgrade.hub.exchange.server import serve
 
+    logging.basicConfig(level=logging.INFO, format="[exchange %(levelname)s] %(message)s")
+    os.umask(0o077)  # what it writes is for its own account
     serve(config, state)
     return 0

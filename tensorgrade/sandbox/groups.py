@@ -10,11 +10,11 @@ systemd, *Control Group APIs and Delegation*.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
+import secrets
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tensorgrade.limits import MIB, Limits
@@ -23,7 +23,7 @@ MOUNT = Path("/sys/fs/cgroup")
 CONTROLLERS = ("memory", "pids", "cpu")
 PERIOD = 100_000  # microseconds over which cores are counted; the kernel's own default
 CORES = 1  # budgets are CPU seconds of one thread; more would be taken from the submission beside
-NAME = "tensorgrade-{}-{}"  # the grader's process id, a number
+NAME = "tensorgrade-{}-{}"  # the grader's process id, letters that no other template of that process has drawn
 OWN = "tensorgrade-grader"
 TRIES, SECONDS_BETWEEN_TRIES = 20, 0.01
 
@@ -41,7 +41,6 @@ class Lent:
     folders: tuple[Path, ...] = ()
     version: int = 2
     reason: str = ""
-    numbers: Iterator[int] = field(default_factory=itertools.count, compare=False)
 
     def confine(self, process: int, limits: Limits, inherited_bytes: int) -> Group | None:
         """Put a process, and with it all that it will start, into a new group.
@@ -57,7 +56,7 @@ class Lent:
         if not self.folders:
             return None
         wanted = _limits(self.version, limits, inherited_bytes)
-        name = NAME.format(os.getpid(), next(self.numbers))
+        name = NAME.format(os.getpid(), secrets.token_hex(8))
         group = Group(tuple(folder / name for folder in self.folders))
         try:
             for folder in group.folders:

@@ -24,6 +24,7 @@ def main(arguments: list[str]) -> None:
     """Bind, become the user, run the command."""
     split = arguments.index("--")
     uid, binds, command = int(arguments[0]), arguments[1:split], arguments[split + 1 :]
+    os.umask(0o022)  # the user has to pass through the folders that are made now, whoever grades
     if binds:
         _stage(binds)
     os.setgroups([])  # no group of root's (docker, shadow) stays

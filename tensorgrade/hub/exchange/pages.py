@@ -247,7 +247,7 @@ def page_settings(state: Path) -> dict[str, Any]:
     HubOAuth.instance(cache_max_age=int(REMEMBERED_SECONDS))
     key = state / "cookie_secret"
     if not key.exists():
-        key.write_bytes(secrets.token_bytes(32))  # for the service's account only: see the umask in `server`
+        key.write_bytes(secrets.token_bytes(32))  # for the service's account only: see the umask of the command
     environment = Environment(
         loader=ChoiceLoader([FileSystemLoader(place) for place in TEMPLATES]),
         autoescape=True,

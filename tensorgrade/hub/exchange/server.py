@@ -42,8 +42,6 @@ def serve(config: Path, state: Path) -> None:
     """
     if missing := [variable for variable in NEEDED if not os.environ.get(variable)]:
         raise UsageError(f"{missing[0]} is not set: the exchange is started by the hub, see `tensorgrade hub`")
-    logging.basicConfig(level=logging.INFO, format="[exchange %(levelname)s] %(message)s")
-    os.umask(0o077)
     state.mkdir(parents=True, exist_ok=True)
     with (state / "lock").open("w") as lock:
         try:
