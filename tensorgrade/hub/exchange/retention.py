@@ -108,7 +108,6 @@ def retiring(config: Path, state: Path) -> Iterator[tuple[tuple[Old, ...], Calla
     if os.geteuid() not in (0, owner := state.stat().st_uid):
         # What anybody else makes beside the database, the exchange could not write; SQLite gives away what root makes.
         raise UsageError(f"{state}: belongs to the account {owner}. Run this as that account, or as root")
-    os.umask(0o077)
     records, audit = open_records(settings, config, state), Audit(state / AUDIT)
     try:
         store, old = open_store(settings, config, state), find_old(records, end)
