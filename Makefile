@@ -5,6 +5,7 @@ READY := .venv/.ready
 
 PROXY := .venv/share/proxy/node_modules/.package-lock.json
 NEXT_HUB := build/jupyterhub-6/.ready
+OBJECTS := build/swift/.ready
 
 .PHONY: help demo test proof hub lint format release doctor sandbox browser database kernel clean
 .DEFAULT_GOAL := help
@@ -18,7 +19,7 @@ demo: $(READY) sandbox  ## release, collect, grade and give feedback on ten samp
 test: lint sandbox browser database $(PROXY)  ## format, rules, types and the suite (budget: 15 minutes on two cores)
 	$(PY) -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder -m "not proof"
 
-proof: $(READY) sandbox browser database kernel $(PROXY) $(NEXT_HUB)  ## the long tests: every mutant, many secrets, repeated kills (budget: 40 minutes)
+proof: $(READY) sandbox browser database kernel $(PROXY) $(NEXT_HUB) $(OBJECTS)  ## the long tests: every mutant, many secrets, repeated kills (budget: 40 minutes)
 	$(PY) -m pytest --numprocesses 2 --dist worksteal -m proof
 
 hub: $(READY) $(PROXY) sandbox  ## start a JupyterHub on this machine, as hub_config/ says
@@ -59,6 +60,13 @@ $(NEXT_HUB): $(PROXY)
 	cp -al .venv $(@D)
 	grep -lI '^#!$(CURDIR)/.venv/' $(@D)/bin/* | xargs sed -i 's|^#!$(CURDIR)/.venv/|#!$(CURDIR)/$(@D)/|'
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check jupyterhub==6.1.1
+	touch $@
+
+# An object store with the S3 interface, in an environment of its own, for the tests.
+$(OBJECTS): tests/swift.lock
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --requirement tests/swift.lock
 	touch $@
 
 sandbox:       ## install bubblewrap and libseccomp, or say how

@@ -170,6 +170,7 @@ def kill_under_load(hub: Hub, askers: list[Asker], staff: Asker, place: str, kil
     for sender in senders:
         sender.join(SECONDS)
         assert not sender.is_alive()
+    wait_until_up(hub)  # the last kill may have come after everybody's last receipt
     _, course, _, name = place.strip("/").split("/")
     listed = staff.ask("GET", "/submissions", params={"course": course, "assignment": name}).json()["submissions"]
     by_receipt = {one["receipt"]: one for one in listed}

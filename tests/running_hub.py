@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -96,7 +97,12 @@ def start(
 
 @contextmanager
 def hub_of_two_courses(
-    courses: str = TWO_COURSES, exchange: str = "", more: str = "", python: str = sys.executable, domain: str = ""
+    courses: str = TWO_COURSES,
+    exchange: str = "",
+    more: str = "",
+    python: str = sys.executable,
+    domain: str = "",
+    secrets: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Hub]:
     """A hub with two courses; one person studies in both.
 
@@ -106,6 +112,7 @@ def hub_of_two_courses(
         more: Python, at the end of ``jupyterhub_config.py``.
         python: of the environment to start it from.
         domain: of the hub, if it has one.
+        secrets: by their names, files beside ``exchange.toml`` that nobody else may read.
     """
     folder = Path(tempfile.mkdtemp(prefix="hub-", dir="/tmp"))
     shutil.copytree(TINY, folder / "operator")
@@ -114,6 +121,9 @@ def hub_of_two_courses(
     (config / "courses.toml").write_text(courses)
     if exchange:
         (config / "exchange.toml").write_text(exchange)
+    for name, text in secrets.items():
+        (config / name).write_text(text)
+        (config / name).chmod(0o600)
     with (config / "jupyterhub_config.py").open("a") as file:
         file.write(f"\n{more}\n")
     started = start(folder / "state", free_ports(), config, python, domain)

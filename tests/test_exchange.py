@@ -348,7 +348,7 @@ def test_the_service_keeps_its_files_to_itself(hub: Hub, submission: str) -> Non
         assert "No such file" in done.stderr
 
 
-def test_what_was_kept_long_enough_is_gone(hub: Hub, people: dict[str, Asker]) -> None:
+def test_what_was_kept_long_enough_is_gone(hub: Hub, people: dict[str, Asker], members: dict[str, Member]) -> None:
     """While the hub runs: the files answer 410 with a sentence; the receipt stays, and so does what is newer."""
     ada, tom, place = people["ada"], people["tom"], hub.state / "exchange-service"
     old, new = (ada.submit(archive_of({"tiny.ipynb": text})).json()["receipt"] for text in (b"old", b"new"))
@@ -370,10 +370,34 @@ def test_what_was_kept_long_enough_is_gone(hub: Hub, people: dict[str, Asker]) -
     receipt = ada.ask("GET", f"/submissions/{old}").json()
     assert (receipt["feedback"], receipt["retired"][:2], receipt["feedback_retired"][:2]) == (None, "20", "20")
     assert people["eve"].ask("GET", f"/submissions/{old}/files").status_code == 403
+    page = members["ada"].get(f"/services/exchange/receipts/{old}").text
+    assert "its files were removed then" in page
+    assert "Download what was handed in" not in page
+    assert members["ada"].get(f"/services/exchange/receipts/{old}/files").status_code == HTTPStatus.GONE
+    assert members["ada"].get(f"/services/exchange/receipts/{old}/feedback/tiny").status_code == HTTPStatus.GONE
     assert ada.ask("GET", f"/submissions/{new}/files").content == archive_of({"tiny.ipynb": b"new"})
     assert [line["what"] for line in audit_of(hub) if line["event"] == "retired"] == ["submission", "feedback"]
     assert {file.stat().st_uid for file in place.rglob("*")} == {place.stat().st_uid}
     assert ada.submit(archive_of({"tiny.ipynb": b"newer"})).status_code == 201
+
+
+def test_collect_leaves_out_what_is_gone(hub: Hub, people: dict[str, Asker], tmp_path: Path) -> None:
+    """One student's files were retired: that is said, and everybody else's are collected."""
+    mine, gone = (people[user].submit(archive_of({"tiny.ipynb": b"{}"})).json() for user in ("ada", "bob"))
+    with closing(sqlite3.connect(hub.state / "exchange-service" / "exchange.sqlite")) as records, records:
+        records.execute(
+            "update submissions set retired_at = '2026-02-03 12:00:00.000000' where id = ?", [gone["receipt"]]
+        )
+    settings = hub.state.parent / "operator" / "hub_config" / "jupyter" / "all"
+    environment = {"HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+                   "JUPYTER_CONFIG_PATH": str(settings),
+                   "JUPYTERHUB_API_TOKEN": people["tom"].token,
+                   "TENSORGRADE_EXCHANGE": f"{hub.address}/services/exchange"}  # fmt: skip
+    done = run(tmp_path, "nbgrader", "collect", "tiny", "--course", "dl101", environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert "Not there any more since 2026-02-03 12:00:00.000000 UTC: bob tiny" in done.stderr
+    assert not (tmp_path / "submitted" / "bob").exists()
+    assert (tmp_path / "submitted" / "ada" / "tiny" / "submission_receipt.txt").read_text() == mine["receipt"]
 
 
 def room_of(hub: Hub, user: str, groups: set[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -25,6 +26,7 @@ def exchange_retire(config: Path, state: Path, *, dry_run: bool) -> int:
     """
     from tensorgrade.hub.exchange.retention import lines_on, retiring
 
+    os.umask(0o077)  # what it writes is for the exchange's account
     with retiring(config, state) as (old, retire):
         for line in lines_on(old):
             click.echo(line)

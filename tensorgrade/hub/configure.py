@@ -163,7 +163,7 @@ def _settings_path(folder: Path, role: str) -> str:
 
 def _exchange(folder: Path, folders: MachineFolders, settings: ExchangeSettings) -> dict[str, Any]:
     """The exchange, in a room and under an account of its own; it ends with the hub."""
-    names = ("courses.toml", "exchange.toml", *filter(None, [settings.database_file]))
+    names = ("courses.toml", "exchange.toml", *settings.secret_files)
     config, home = folders.prepare_service([folder / name for name in names]), folders.service
     bwrap, *room = room_command(home, ())
     return {

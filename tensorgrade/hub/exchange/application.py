@@ -10,7 +10,7 @@ from typing import Any
 from tornado.httpclient import AsyncHTTPClient
 from tornado.web import Application, RequestHandler
 
-from tensorgrade.errors import UsageError
+from tensorgrade.errors import StorageError, UsageError
 from tensorgrade.hub.courses import read_courses
 from tensorgrade.hub.exchange.backup import DATABASE
 from tensorgrade.hub.exchange.callers import Callers
@@ -56,14 +56,28 @@ def open_service(config: Path, state: Path) -> Service:
     scope = f"access:services!service={os.environ['JUPYTERHUB_SERVICE_NAME']}"
     callers = Callers(courses.values(), scope)
     service = Service(courses, settings, records, store, callers, Audit(state / AUDIT))
-    if left := service.sweep():
-        log.warning("%d uploads without a receipt, of an exchange that was killed, were dropped", left)
+    try:
+        store.check()
+        if left := service.sweep():
+            log.warning("%d uploads without a receipt, of an exchange that was killed, were dropped", left)
+    except StorageError as error:  # it may come back; until then whoever asks is told to come again
+        log.warning("%s", error)
     return service
 
 
 def open_store(settings: ExchangeSettings, config: Path, state: Path) -> Store:
-    """The store of all bytes."""
-    return FolderStore(state)
+    """The store of all bytes.
+
+    Raises:
+        UsageError: the file that names the bucket is not as it should be, or what reads it is not installed.
+    """
+    if not settings.store_file:
+        return FolderStore(state)
+    try:
+        from tensorgrade.hub.exchange.object_store import S3Store, read_bucket  # an extra of its own
+    except ModuleNotFoundError as error:
+        raise UsageError(f"store_file: {error.name} is missing. pip install 'tensorgrade[s3]'") from error
+    return S3Store(state, read_bucket(config / settings.store_file))
 
 
 def open_records(settings: ExchangeSettings, config: Path, state: Path) -> Records:

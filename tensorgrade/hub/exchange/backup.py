@@ -29,6 +29,8 @@ def back_up(state: Path, to: Path) -> int:
     """
     if not (state / DATABASE).is_file():
         raise UsageError(f"{state}: no {DATABASE} here. Name the folder exchange-service in the hub's state")
+    if not (state / "objects").is_dir():
+        raise UsageError(f"{state}: no objects here: they are in an object store. Copy its bucket with its own tools")
     to.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = to / f"{DATABASE}.new"
     new.unlink(missing_ok=True)

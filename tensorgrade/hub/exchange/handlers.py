@@ -22,6 +22,7 @@ from tensorgrade.hub.exchange.service import Service
 NAME = re.compile(r"\w[\w.@+ -]{0,127}")  # of assignments: part of folders and of addresses
 TOKEN = re.compile(r"(?:token|bearer)\s+(\S+)", re.IGNORECASE)
 PIECE = 64 * 1024
+AWAY = "the exchange's database or store is away. Try again"
 FULL = "the exchange's disk is full. Tell whoever runs it; what has a receipt is safe"
 
 
@@ -123,9 +124,7 @@ class Api(RequestHandler):  # type: ignore[misc]  # tornado's
             raise HTTPError(400, f"the archive is not taken: {error}") from error
         except StorageError as error:
             full = "full" in str(error)
-            raise HTTPError(
-                507 if full else 503, FULL if full else "the exchange's database is away. Try again"
-            ) from error
+            raise HTTPError(507 if full else 503, FULL if full else AWAY) from error
         except OSError as error:
             raise HTTPError(507, FULL) from error
 
@@ -176,8 +175,9 @@ class Health(Api):
         """Anybody may ask; tornado calls this."""
 
     async def get(self) -> None:
-        """Ask the database."""
+        """Ask the database and the store."""
         await self.run(self.service.records.assignments, ())
+        await self.run(self.service.store.check)
         self.finish({"status": "ok"})
 
 

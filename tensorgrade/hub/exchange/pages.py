@@ -11,10 +11,11 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler, HubOAuthenticated
 from tornado.web import HTTPError, stream_request_body
 
+from tensorgrade.errors import StorageError
 from tensorgrade.hub.exchange.archive import BadArchive, read_archive
 from tensorgrade.hub.exchange.callers import REMEMBERED_SECONDS
 from tensorgrade.hub.exchange.form import Form
-from tensorgrade.hub.exchange.handlers import FULL, Api
+from tensorgrade.hub.exchange.handlers import AWAY, FULL, Api
 from tensorgrade.hub.exchange.records import Refused, Submission, latest
 from tensorgrade.hub.exchange.sending import READ_ANYWAY
 from tensorgrade.hub.exchange.service import Service
@@ -135,6 +136,11 @@ class AssignmentPage(WebPage):
             self.set_status(error.status if isinstance(error, Refused) else 400)
             self.audit("refused", status=self.get_status(), reason=str(error))
             await self._show(course, name, str(error))
+            return
+        except StorageError as error:
+            self.set_status(507 if "full" in str(error) else 503)
+            self.audit("failed", status=self.get_status(), reason=str(error))
+            await self._show(course, name, FULL if "full" in str(error) else f"Nothing was handed in: {AWAY}")
             return
         self.audit("handed in" if is_new else "handed in before", receipt=found.id, sha256=found.sha256)
         self.redirect(f"{self.settings['prefix']}/receipts/{found.id}", status=303)

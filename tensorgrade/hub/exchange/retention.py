@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, literal, select, update
 from tensorgrade.errors import UsageError
 from tensorgrade.hub.exchange import tables as t
 from tensorgrade.hub.exchange.application import open_records, open_store
-from tensorgrade.hub.exchange.records import Records, utc_now
+from tensorgrade.hub.exchange.records import RETIRABLE, Records, utc_now
 from tensorgrade.hub.exchange.service import AUDIT, Audit
 from tensorgrade.hub.exchange.settings import read_exchange
 from tensorgrade.hub.exchange.storage import Store
@@ -67,7 +67,7 @@ def find_old(records: Records, end: datetime) -> tuple[Old, ...]:
 
 
 def retire(records: Records, store: Store, audit: Audit, old: Iterable[Old]) -> None:
-    """Write down that they are gone, then remove their bytes: a kill in between leaves only what a start sweeps away.
+    """Write down that they are gone, then remove their bytes, and those that a kill in between has left earlier.
 
     It may be done while the exchange runs: each upload has a name in the store that nothing else gets.
     """
@@ -79,10 +79,14 @@ def retire(records: Records, store: Store, audit: Audit, old: Iterable[Old]) -> 
         if records.database.write(lambda connection, change=change: connection.execute(change).rowcount):  # type: ignore[misc]
             audit.write("retired", what=one.what, receipt=one.receipt, student=one.student, sha256=one.sha256,
                         course=one.course, assignment=one.assignment)  # fmt: skip
-    live = records.stored()
-    for one in old:
-        if one.stored not in live:
-            store.remove(one.stored)
+    for stored in _retired_keys(records).intersection(store.all_keys()) - records.stored():
+        store.remove(stored)
+
+
+def _retired_keys(records: Records) -> set[str]:
+    """The names of all that was ever retired."""
+    queries = [select(table.c.stored).where(table.c.retired_at.is_not(None)) for table in RETIRABLE]
+    return records.database.read(lambda c: {row.stored for query in queries for row in c.execute(query)})
 
 
 @contextmanager
@@ -95,6 +99,7 @@ def retiring(config: Path, state: Path) -> Iterator[tuple[tuple[Old, ...], Calla
 
     Raises:
         UsageError: there is no exchange in the folder, it is somebody else's, or everything is kept for ever.
+        StorageError: the store or the database is away.
     """
     settings = read_exchange(config / "exchange.toml")
     end = before(settings.keep_days)
@@ -103,11 +108,11 @@ def retiring(config: Path, state: Path) -> Iterator[tuple[tuple[Old, ...], Calla
     if os.geteuid() not in (0, owner := state.stat().st_uid):
         # What anybody else makes beside the database, the exchange could not write; SQLite gives away what root makes.
         raise UsageError(f"{state}: belongs to the account {owner}. Run this as that account, or as root")
-    os.umask(0o077)
     records, audit = open_records(settings, config, state), Audit(state / AUDIT)
     try:
-        old = find_old(records, end)
-        yield old, lambda: retire(records, open_store(settings, config, state), audit, old)
+        store, old = open_store(settings, config, state), find_old(records, end)
+        store.check()
+        yield old, lambda: retire(records, store, audit, old)
     finally:
         records.database.close()
         audit.close()

@@ -137,7 +137,7 @@ class Service:
         Returns:
             How many there were.
         """
-        keys = list(self.store.settled_keys())  # first: what comes to the store later is none of these
+        keys = list(self.store.abandoned_keys())  # first: what comes to the store later is none of these
         known = self.records.stored()
         left = [key for key in keys if key not in known]
         for key in left:

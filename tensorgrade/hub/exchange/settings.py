@@ -29,6 +29,8 @@ class ExchangeSettings:
             left out: they are kept for ever.
         database_file: a file beside this one that holds SQLAlchemy's address of a PostgreSQL database, such as
             postgresql+pg8000://exchange:password@host/exchange; nobody else may read it. Empty: SQLite.
+        store_file: a file beside this one that names a bucket of an object store and its keys; nobody else may read
+            it. Empty: a folder.
     """
 
     kind: str = "service"
@@ -40,6 +42,7 @@ class ExchangeSettings:
     upload_seconds: int = 300
     keep_days: int | None = None
     database_file: str = ""
+    store_file: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work.
@@ -58,6 +61,11 @@ class ExchangeSettings:
     def is_service(self) -> bool:
         """Whether the hub runs its own exchange."""
         return self.kind == "service"
+
+    @property
+    def secret_files(self) -> tuple[str, ...]:
+        """The files that it names."""
+        return tuple(filter(None, (self.database_file, self.store_file)))
 
     @property
     def upload_bytes(self) -> int:

@@ -80,26 +80,45 @@ class Store(Protocol):
     def all_keys(self) -> Iterator[str]:
         """The names of all that is kept."""
 
-    def settled_keys(self) -> Iterator[str]:
-        """Those that no upload on its way has."""
+    def abandoned_keys(self) -> Iterator[str]:
+        """At a start, those that may be dropped if there is no record of them."""
+
+    def check(self) -> None:
+        """See whether it is there.
+
+        Raises:
+            StorageError: it is not.
+        """
 
 
-class FolderStore:
-    """A folder of files that are written once.
+class IncomingFolder:
+    """Where uploads lie until the store has them.
 
     Args:
-        root: the folder; nobody but the service can open it.
+        root: the exchange's folder; nobody but the service can open it.
     """
 
     def __init__(self, root: Path) -> None:
-        self._objects, self.incoming = root / "objects", root / "incoming"
-        for folder in (self._objects, self.incoming):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.incoming = root / "incoming"
+        self.incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def clear_incoming(self) -> None:
         """Drop uploads that a kill has ended: nobody has a receipt for them."""
         for left in self.incoming.glob("*.part"):
             left.unlink()
+
+
+class FolderStore(IncomingFolder):
+    """A folder of files that are written once.
+
+    Args:
+        root: the exchange's folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._objects = root / "objects"
+        self._objects.mkdir(mode=0o700, exist_ok=True)
 
     def keep(self, part: Part, key: str) -> None:
         """Give an upload its name; once this returns, it is on the disk whatever happens.
@@ -138,6 +157,9 @@ class FolderStore:
         """The names of all that is kept."""
         return (str(path.relative_to(self._objects)) for path in self._objects.rglob("*") if path.is_file())
 
-    def settled_keys(self) -> Iterator[str]:
-        """All, at the start: nobody else stores here."""
+    def abandoned_keys(self) -> Iterator[str]:
+        """All, at a start: nobody else stores here, and the records lie beside them."""
         return self.all_keys()
+
+    def check(self) -> None:
+        """It is: the disk is this machine's."""
