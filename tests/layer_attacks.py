@@ -329,6 +329,17 @@ crossed = reached(lambda: os.chmod('mine', 0o777) or 'changed')
 crossed = crossed and reached(lambda: os.utime('mine') or 'touched')
 crossed = crossed and called(254, libc.syscall(253), b'/', 0x100)
 """,
+    "owner": """
+import fcntl, struct
+mine, other = socket.socketpair()
+ways = {
+    'F_SETOWN': lambda: fcntl.fcntl(mine, 8, 1),
+    'F_SETOWN_EX': lambda: fcntl.fcntl(mine, 15, struct.pack('ii', 1, 1)),
+    'FIOSETOWN': lambda: fcntl.ioctl(mine, 0x8901, struct.pack('i', 1)),
+    'SIOCSPGRP': lambda: fcntl.ioctl(mine, 0x8902, struct.pack('i', 1)),
+}
+crossed = ' '.join(name for name, way in ways.items() if reached(way))
+""",
     "signals": """
 own = os.getpid()
 others = [pid for pid in range(1, 4000) if pid != own]

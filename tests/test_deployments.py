@@ -29,6 +29,7 @@ from traitlets.config import Config
 
 from tensorgrade.hub import Profile, kubernetes_profile, read_profiles, slurm_settings
 from tensorgrade.hub.configure import PORT, STATE
+from tensorgrade.hub.oauth import CourseOAuthenticator
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "hub_config"
@@ -131,6 +132,7 @@ def chart_configuration(folder: Path) -> Config:
     values = yaml.safe_load((FOLDER / "kubernetes" / "values.yaml").read_text())
     c = Config()
     c.JupyterHub.load_roles, c.JupyterHub.services = [], []
+    c.JupyterHub.authenticator_class = values["hub"]["config"]["JupyterHub"]["authenticator_class"]
     c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}
     c.KubeSpawner.environment = {}
     c.KubeSpawner.tolerations = [{"key": "hub.jupyter.org/dedicated", "operator": "Equal", "value": "user"}]
@@ -221,6 +223,8 @@ def test_the_chart_gets_roles_and_services(folder: Path) -> None:
     assert c.Authenticator.allowed_users == {"iris", "nobody", "backup", "ivo", "games"}
     assert c.JupyterHub.load_groups["nbgrader-ml1"] == {"users": ["games"]}
     assert c.Authenticator.admin_users == set()
+    assert c.JupyterHub.authenticator_class is CourseOAuthenticator
+    assert [course.name for course in c.CourseMembers.courses] == ["dl101", "ml1"]
 
 
 def test_every_override_is_a_setting_of_kubespawner() -> None:

@@ -122,6 +122,8 @@ def test_instructors_reach_their_own_course_only() -> None:
     role = next(role for role in roles_of((WITH_GPU, WITHOUT)) if role["name"] == "instructors-ml1")
     assert role["groups"] == ["instructors-ml1"]
     assert {scope.partition("!")[2] for scope in role["scopes"]} == {"group=nbgrader-ml1"}
+    verbs = {scope.partition("!")[0] for scope in role["scopes"]}
+    assert "groups" not in verbs, "who may add members to a group can stop anybody's server"
     assert groups_of((WITHOUT,))["nbgrader-ml1"] == {"users": ["eve"]}
 
 

@@ -2,7 +2,8 @@
 
 * `courses` reads who is in which course; `profiles` reads what a server may use.
 * `access` makes JupyterHub's groups and roles of both.
-* `ways_in` reads how people sign in: passwords (`sign_in`), from an LMS (`lti`, `lti_handlers`), or OAuth.
+* `ways_in` reads how people sign in: passwords (`sign_in`), from an LMS (`lti`, `lti_handlers`), or `oauth`;
+  `members` takes back what somebody has who is no longer in a course.
 * `configure` sets up the hub of one machine; `spawner` starts people's servers there, each in a `room`.
 * `folders` are what rooms share: courses' directories, and the exchange; `grading` is the page of a course's staff.
 * `rendering` writes a profile as Kubernetes and as Slurm want it; `kubernetes` and `slurm` set up hubs there.

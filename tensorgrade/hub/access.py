@@ -48,10 +48,9 @@ def roles_of(courses: Iterable[HubCourse], *, exchange: bool = False) -> list[di
             },
             {
                 "name": course.instructor_group,
-                "description": f"Change who is in {course.title}, and stop students' servers",
+                "description": f"See who studies {course.title}, and stop students' servers",
                 "groups": [course.instructor_group],
                 "scopes": [
-                    f"groups!group={students}",
                     f"list:users!group={students}",
                     f"read:users!group={students}",
                     f"servers!group={students}",

@@ -21,7 +21,7 @@ class HubCourse:
         name: in addresses and groups; it is nbgrader's course_id too.
         title: what people read.
         folder: the course directory on the grading machine.
-        instructors: user names of those who write assignments and may change who is in the course.
+        instructors: user names of those who write assignments and may stop students' servers.
         tas: user names of those who grade.
         students: user names; empty where sign-in brings them (LTI).
         lms_context: the LMS's id of the course, if people come from there; their roles come with them.
@@ -69,7 +69,7 @@ class HubCourse:
 
     @property
     def instructor_group(self) -> str:
-        """The group of those who may change who is in the course."""
+        """The group of those who write assignments and may stop students' servers."""
         return f"instructors-{self.name}"
 
     @property

@@ -51,6 +51,11 @@ def _people(c: Any, courses: tuple[HubCourse, ...]) -> None:
         c.JupyterHub.load_groups = groups_of(courses)
         c.Authenticator.allowed_users = {user for course in courses for user in (*course.staff, *course.students)}
         c.Authenticator.allow_existing_users = False  # who is taken out of the file stays out
+        c.CourseMembers.courses = list(courses)
+        if c.JupyterHub.get("authenticator_class") == "generic-oauth":
+            from tensorgrade.hub.oauth import CourseOAuthenticator
+
+            c.JupyterHub.authenticator_class = CourseOAuthenticator
 
 
 def offered_profiles(

@@ -35,7 +35,6 @@ class LaunchAuthenticator(LTI13Authenticator, CourseAuthenticator):  # type: ign
     launch on. Groups in other courses stay.
     """
 
-    courses = List(Instance(HubCourse), help="Who is in which course.").tag(config=True)
     deployments = List(Text(), help="The deployments that may launch; empty: all of this client.").tag(config=True)
     services = Instance(Path, help="The folder in which the addresses of the LMS's services are kept.").tag(config=True)
     tool_key = Instance(Path, help="The file of the private key for these services.").tag(config=True)
@@ -82,6 +81,12 @@ class LaunchAuthenticator(LTI13Authenticator, CourseAuthenticator):  # type: ign
         if username.startswith(LAUNCHED):
             return bool(authentication and authentication.get("auth_state"))
         return CourseAuthenticator.check_allowed(self, username, authentication)
+
+    def lasting_groups(self, user: Any) -> set[str]:
+        """Of those from the LMS the groups of the last launch, in courses that are still there."""
+        if user.name.startswith(LAUNCHED):
+            return {group.name for group in user.groups} & set(groups_of(self.courses))
+        return super().lasting_groups(user)
 
     def _launched(self, handler: Any, launch: dict[str, Any]) -> dict[str, Any]:
         """Who comes; all signatures and dates are checked already."""

@@ -14,6 +14,8 @@ from nativeauthenticator.handlers import LoginHandler
 from nativeauthenticator.orm import UserInfo
 from traitlets import Instance
 
+from tensorgrade.hub.members import CourseMembers
+
 PASSWORD_BYTES = 9  # twelve letters
 MAX_PASSWORD_BYTES = 72  # bcrypt knows no longer ones (ref: crypt(5))
 
@@ -32,7 +34,7 @@ class _LoginPage(LoginHandler):  # type: ignore[misc]  # JupyterHub's
             self.finish(await self._render("Invalid username or password.", data.get("username")))
 
 
-class CourseAuthenticator(NativeAuthenticator):  # type: ignore[misc]  # JupyterHub's
+class CourseAuthenticator(CourseMembers, NativeAuthenticator):  # type: ignore[misc]  # JupyterHub's
     """Gives everybody in ``courses.toml`` a first password, which they change at /hub/change-password."""
 
     first_passwords = Instance(Path, help="The file to which first passwords are added.").tag(config=True)

@@ -38,6 +38,7 @@ class ProfileSpawner(ProfileChoice, LocalProcessSpawner):  # type: ignore[misc] 
 
     _held: ClassVar[dict[str, str]] = {}  # by GPU, whose server has it
     _group: Path | None = None  # the control group of the server
+    _made_for: tuple[str, ...] = ()  # the user's groups, when the room was made
 
     def _gpus_default(self) -> list[Gpu]:
         return list(find_gpus())
@@ -77,7 +78,8 @@ class ProfileSpawner(ProfileChoice, LocalProcessSpawner):  # type: ignore[misc] 
         if not all(gpu.nodes for gpu in mine):
             self.log.warning("%s: the GPU's device node is not known, so it can reach all GPUs", self._log_name)
         home = home_of(self.user.name, self.homes)
-        shared = self.shared(set(self._groups()))
+        self._made_for = tuple(self._groups())
+        shared = self.shared(set(self._made_for))
         shared.link_from(home)
         binds = (*self.readable, *shared.readable)
         room = room_command(home, binds, shared.writable, shared.groups, device_paths(mine))
@@ -136,7 +138,14 @@ class ProfileSpawner(ProfileChoice, LocalProcessSpawner):  # type: ignore[misc] 
         return entering(self._group) if self._group else None
 
     async def poll(self) -> int | None:
-        """None while anything in the room still runs; JupyterHub calls this."""
+        """None while anything in the room still runs; JupyterHub calls this twice a minute, and at its start.
+
+        A room that was made for a group which its user has lost ends here: it shows the files of that group.
+        """
+        if self.pid and set(self._made_for) - set(self._groups()):
+            self._made_for = ()
+            self.log.warning("%s is stopped: its user has lost a group", self._log_name)
+            await self.stop()
         status: int | None = await super().poll()
         return None if self.pid and await self._signal(0) else status
 
@@ -150,17 +159,19 @@ class ProfileSpawner(ProfileChoice, LocalProcessSpawner):  # type: ignore[misc] 
 
     def get_state(self) -> dict[str, Any]:
         """What survives a restart of the hub."""
-        return {**super().get_state(), "gpus": getattr(self, "_gpus", [])}
+        return {**super().get_state(), "gpus": getattr(self, "_gpus", []), "made_for": list(self._made_for)}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take up a server that ran before the hub was restarted."""
         super().load_state(state)
         self._hold(state.get("gpus", []))
+        self._made_for = tuple(state.get("made_for", []))
 
     def clear_state(self) -> None:
         """Forget a server that has ended."""
         super().clear_state()
         self._release()
+        self._made_for = ()
 
     def _free(self) -> list[Gpu]:
         return [gpu for gpu in self.gpus if gpu.uuid not in self._held]

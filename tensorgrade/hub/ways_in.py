@@ -110,14 +110,15 @@ def configure_way_in(c: Any, path: Path, state: Path, courses: tuple[HubCourse, 
         UsageError: the file is not as it should be.
     """
     way = read_way_in(path)
+    c.CourseMembers.courses = list(courses)
     c.Authenticator.allow_existing_users = False  # whoever has left courses.toml is not let in again
     if way.kind == "lti":
-        _configure_lti(c, way, state, courses)
+        _configure_lti(c, way, state)
     elif way.kind == "oauth":
         _configure_oauth(c, way, path.parent)
 
 
-def _configure_lti(c: Any, way: WayIn, state: Path, courses: tuple[HubCourse, ...]) -> None:
+def _configure_lti(c: Any, way: WayIn, state: Path) -> None:
     from tensorgrade.hub.lti import LaunchAuthenticator
     from tensorgrade.hub.lti_handlers import LEEWAY
 
@@ -135,14 +136,13 @@ def _configure_lti(c: Any, way: WayIn, state: Path, courses: tuple[HubCourse, ..
     ours.authorize_url, ours.jwks_endpoint = way.authorize_url, way.jwks_url
     ours.username_key = "sub"
     ours.deployments = list(way.deployments)
-    ours.courses = list(courses)
     ours.services = state / SERVICES
     ours.tool_key = state / TOOL_KEY
     tool_key(ours.tool_key)
 
 
 def _configure_oauth(c: Any, way: WayIn, folder: Path) -> None:
-    from oauthenticator.generic import GenericOAuthenticator
+    from tensorgrade.hub.oauth import CourseOAuthenticator
 
     file = folder / way.client_secret_file
     try:
@@ -151,7 +151,7 @@ def _configure_oauth(c: Any, way: WayIn, folder: Path) -> None:
         secret = file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
-    c.JupyterHub.authenticator_class = GenericOAuthenticator
+    c.JupyterHub.authenticator_class = CourseOAuthenticator
     ours = c.GenericOAuthenticator
     ours.client_id, ours.client_secret = way.client_id, secret
     ours.authorize_url, ours.token_url, ours.userdata_url = way.authorize_url, way.token_url, way.userdata_url

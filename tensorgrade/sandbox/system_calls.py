@@ -155,6 +155,9 @@ DENIED_WITHOUT_NAMESPACES = (
 )
 # Their first argument is a process: this one, or another of the same user.
 SIGNALS = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")
+# The same by way of a descriptor: its owner gets a signal when there is something to read, SIGKILL if it was asked for.
+OWNER_BY_FCNTL = (8, 15)  # F_SETOWN, F_SETOWN_EX
+OWNER_BY_IOCTL = (0x8901, 0x8902)  # FIOSETOWN, SIOCSPGRP
 SETTINGS = ("prlimit64", "sched_setaffinity", "sched_setparam", "sched_setscheduler", "sched_setattr", "setpgid")
 
 
@@ -220,6 +223,11 @@ def _deny_other_processes(filter_: pyseccomp.SyscallFilter, process: int) -> Non
     filter_.add_rule(pyseccomp.ERRNO(errno.EPERM), "pidfd_send_signal")
     for call in SIGNALS:
         filter_.add_rule(pyseccomp.ERRNO(errno.EPERM), call, pyseccomp.Arg(0, pyseccomp.NE, process))
+    # Landlock keeps such a signal back since Linux 6.12 (ref: fcntl(2), landlock(7); test: owner).
+    for call, requests in (("fcntl", OWNER_BY_FCNTL), ("ioctl", OWNER_BY_IOCTL)):
+        for request in requests:
+            equal = pyseccomp.Arg(1, pyseccomp.MASKED_EQ, 0xFFFFFFFF, request)
+            filter_.add_rule(pyseccomp.ERRNO(errno.EPERM), call, equal)
     for call in SETTINGS:  # 0 is the caller
         filter_.add_rule(pyseccomp.ERRNO(errno.EPERM), call, pyseccomp.Arg(0, pyseccomp.NE, 0))
     for call in ("setpriority", "ioprio_set"):  # the process is their second argument
