@@ -494,6 +494,31 @@ def test_a_students_own_settings_open_nothing(hub: Hub, people: dict[str, Asker]
     assert audit_of(hub)[-1]["who"] == "eve"
 
 
+def test_one_submission_stops_nobody_elses(hub: Hub, people: dict[str, Asker], tmp_path: Path) -> None:
+    """What cannot be unpacked, or is not there any more, is named at the end; all others are collected."""
+    place = "/courses/dl101/assignments/collected"
+    assert people["iris"].ask("PUT", place, data=archive_of()).status_code == 200
+    for user in ("ada", "bob"):
+        assert people[user].submit(archive_of({"tiny.ipynb": user.encode()}), place).status_code == 201
+    [kept] = (hub.state / "exchange-service" / "objects" / "submissions" / "dl101" / "collected" / "ada").iterdir()
+    (tmp_path / "nbgrader_config.py").write_text(
+        "c = get_config()\nc.CourseDirectory.course_id = 'dl101'\n"
+        "c.ExchangeFactory.collect = 'tensorgrade.hub.exchange.for_staff.Collect'\n"
+    )
+    environment = {"HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+                   "JUPYTERHUB_API_TOKEN": people["tom"].token,
+                   "TENSORGRADE_EXCHANGE": f"{hub.address}/services/exchange"}  # fmt: skip
+    program = [str(Path(sys.executable).parent / "nbgrader"), "collect", "collected"]
+    for damage in (lambda: kept.write_bytes(archive_of({"timestamp.txt/x": b""})), kept.unlink):
+        damage()
+        done = subprocess.run(program, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert "Not collected: ada. The reasons are above" in done.stderr
+        assert (tmp_path / "submitted" / "bob" / "collected" / "tiny.ipynb").read_text() == "bob"
+        assert not (tmp_path / "submitted" / "ada" / "collected").exists()
+        shutil.rmtree(tmp_path / "submitted")
+
+
 # What nbgrader's own exchange believes
 
 

@@ -82,7 +82,13 @@ def refusal(data: bytes, limits: ArchiveLimits = LIMITS) -> str:
         pytest.param(both(member("a"), member("./a", b"y")), "twice", id="twice, written differently"),
         pytest.param(member("timestamp.txt"), "for themselves", id="the time"),
         pytest.param(member("./submission_receipt.txt"), "for themselves", id="the receipt"),
-        pytest.param(both(*(member(str(n)) for n in range(21))), "more than 20 files", id="many files"),
+        pytest.param(member("timestamp.txt/x"), "for themselves", id="a folder in the place of the time"),
+        pytest.param(both(member("a"), member("a/b")), "a file and a folder", id="below a file"),
+        pytest.param(both(member("a/b/c"), member("a")), "a file and a folder", id="above a file"),
+        pytest.param(member("."), "no name that is taken", id="a file in the place of the folder"),
+        pytest.param(both(*2 * [member(".", b"", tarfile.DIRTYPE)]), "twice", id="the folder itself, twice"),
+        pytest.param(member("/".join(["a" * 255] * 4)), "no name that is taken", id="long path"),
+        pytest.param(both(*(member(str(n)) for n in range(22))), "more than 20 files", id="many files"),
         pytest.param(both(*(member(f"{n}", bytes(600_000)) for n in range(2))), "larger than 1 MiB", id="large"),
         pytest.param(lambda tar: None, "holds no file", id="nothing"),
     ],
@@ -90,6 +96,23 @@ def refusal(data: bytes, limits: ArchiveLimits = LIMITS) -> str:
 def test_what_no_archive_may_hold(make: Make, reason: str) -> None:
     """Links, device files, odd names, too much: refused with the name of what was wrong."""
     assert reason in refusal(archive(make))
+
+
+def extended(headers: int, data: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
+    """So many headers that say something of the next one, before a file."""
+    extension = tarfile.TarInfo("x")
+    extension.type, extension.size = kind, len(data)
+    block = extension.tobuf(tarfile.USTAR_FORMAT) + data.ljust(-(-len(data) // 512) * 512, b"\0")
+    file = tarfile.TarInfo("a").tobuf(tarfile.USTAR_FORMAT)
+    return gzip.compress(block * headers + file + bytes(1024))
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+@pytest.mark.parametrize(("headers", "size"), [(1, 4097), (1, 60_000), (3, 4000)])
+def test_a_header_takes_no_time(kind: bytes, headers: int, size: int) -> None:
+    """Digits in a header of 60 kB kept tarfile busy for seconds, and everybody else waiting; it is not read at all."""
+    limits = ArchiveLimits(1024**2, 5)
+    assert "headers of its files are too large" in refusal(extended(headers, b"1" * size, kind), limits)
 
 
 @pytest.mark.parametrize(("layout", "reason"), [(b"1\n0\n1\n", "no plain file"), (b"", "damaged")])
@@ -127,7 +150,8 @@ def test_a_bomb_takes_no_memory() -> None:
         packed.write(info.tobuf(tarfile.USTAR_FORMAT))
         for _ in range(256):
             packed.write(bytes(1024**2))
-    assert "more than its files claim" in in_little_memory(out.getvalue())
+    assert "headers of its files are too large" in in_little_memory(out.getvalue())
+    assert "more than its files claim" in in_little_memory(extended(100_000, b""))
     assert "larger than 1 MiB" in in_little_memory(archive(bombs["file"] or both()))
     claimed = archive(member("a", b""))
     raw = bytearray(gzip.decompress(claimed))

@@ -15,12 +15,24 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 BLOCK = 10_240  # what tarfile reads at a time (`tarfile.RECORDSIZE`)
-HEADER_BYTES = 64 * 1024  # long names and times come in headers of their own
+HEADER_BYTES = 16 * 1024  # long names and times come in headers of their own
+# Tarfile searches such a header in a time that grows with the square of its length and lets nobody else work
+# meanwhile (ref: CVE-2024-6232); tests/test_exchange_archive.py, "a header takes no time".
+EXTENSION_BYTES = 4096
+EXTENSION_BYTES_PER_FILE = 1024  # on average: so much for each file that an archive may hold
 NAME_BYTES = 255  # ref: limits.h(0p), NAME_MAX
+PATH_BYTES = 1000  # staff's commands put a folder in front of it (ref: limits.h(0p), PATH_MAX)
 DEPTH = 16
+EXTENSIONS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 # Written beside a submission by the command that collects it; a student's own would be taken for it.
 RESERVED = ("timestamp.txt", "submission_secret.txt", "submission_receipt.txt")
 
@@ -48,9 +60,10 @@ class _Inflated:
     This stops an archive bomb, and a header that claims gigabytes, which tarfile would read into memory.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], extensions: int) -> None:
         self._gzip = gzip.GzipFile(fileobj=file, mode="rb")
         self.allowed = self.position = 0
+        self._extensions_left = EXTENSION_BYTES + extensions
         self._last = b""
 
     def read(self, size: int) -> bytes:
@@ -62,6 +75,12 @@ class _Inflated:
         self._last = (self._last + data)[-2 * BLOCK :]
         return data
 
+    def require_small_extension(self, size: int) -> None:
+        """Check the size of a header that extends the next one, before anybody reads it."""
+        self._extensions_left -= size
+        if not 0 <= size <= EXTENSION_BYTES or self._extensions_left < 0:
+            raise BadArchive("the headers of its files are too large: names and times are taken, not much more")
+
     def require_only_padding(self, end: int) -> None:
         """Check that nothing follows the last file.
 
@@ -72,6 +91,16 @@ class _Inflated:
             pass
         if self.position - end > len(self._last) or self._last[len(self._last) - (self.position - end) :].strip(b"\0"):
             raise BadArchive("something follows its last file, or it is damaged")
+
+
+class _Member(tarfile.TarInfo):
+    """A header of the tar, looked at before tarfile reads what it announces."""
+
+    def _proc_member(self, tar: Any) -> tarfile.TarInfo:
+        """Tarfile calls this, the place that it leaves to others, with each header."""
+        if self.type in EXTENSIONS:
+            tar.fileobj.fileobj.require_small_extension(self.size)  # the stream of tarfile's, and in it _Inflated
+        return super()._proc_member(tar)  # type: ignore[misc,no-any-return]  # typeshed leaves it out
 
 
 class Content:
@@ -118,13 +147,14 @@ def read_archive(file: IO[bytes], limits: ArchiveLimits) -> Iterator[tuple[PureP
     Raises:
         BadArchive: it is no such archive, or holds what none may hold.
     """
-    inflated, seen, total = _Inflated(file), set[str](), 0
+    inflated, names, count, total = _Inflated(file, limits.files * EXTENSION_BYTES_PER_FILE), _Names(), 0, 0
     inflated.allowed = HEADER_BYTES
-    with _refusing(), tarfile.open(fileobj=inflated, mode="r|", bufsize=BLOCK) as tar:  # type: ignore[call-overload]
+    options = {"mode": "r|", "bufsize": BLOCK, "tarinfo": _Member}
+    with _refusing(), tarfile.open(fileobj=inflated, **options) as tar:  # type: ignore[call-overload]
         while (member := tar.next()) is not None:
-            path = _checked(member, seen)
-            total += member.size
-            if len(seen) > limits.files:
+            path = names.checked(member)
+            count, total = count + 1, total + member.size
+            if count > limits.files + 1:  # the folder itself, as tar packs it, is none of them
                 raise BadArchive(f"it holds more than {limits.files} files")
             if total > limits.unpacked_bytes:
                 raise BadArchive(f"its files are larger than {limits.unpacked_bytes // 1024**2} MiB together")
@@ -133,30 +163,62 @@ def read_archive(file: IO[bytes], limits: ArchiveLimits) -> Iterator[tuple[PureP
             yield path, Content(content) if content else None
             inflated.allowed += HEADER_BYTES
         inflated.require_only_padding(tar.offset)
-    if not seen:
+    if not names.are_any:
         raise BadArchive("it holds no file")
 
 
-def _checked(member: tarfile.TarInfo, seen: set[str]) -> PurePosixPath:
-    """The path of a member, if it is a plain file or a folder under a plain name, for the first time."""
+class _Names:
+    """The names in an archive, as far as it was read: each of them once, and none below a file."""
+
+    def __init__(self) -> None:
+        self._seen, self._files, self._folders = set[str](), set[str](), set[str]()
+
+    @property
+    def are_any(self) -> bool:
+        """Whether there is anything but the folder itself."""
+        return bool(self._seen - {"."})
+
+    def checked(self, member: tarfile.TarInfo) -> PurePosixPath:
+        """The path of a member, if it is a plain file or a folder under a plain name, for the first time."""
+        name = member.name
+        _require_plain(member)
+        path = name.removesuffix("/").removeprefix("./")
+        parts = path.split("/")
+        if not (path == "." and member.isdir()) and (
+            name.startswith("/")
+            or len(parts) > DEPTH
+            or not all(is_plain(part) for part in parts)
+            or len(path.encode()) > PATH_BYTES
+        ):
+            raise BadArchive(
+                f"{name[:200]!r} is no name that is taken: no .., no leading /, no control characters, nothing too long"
+            )
+        if parts[0] in RESERVED:  # as a folder, too, it would lie in the way of what the commands write
+            raise BadArchive(f"{name[:200]!r} is a name that staff's commands need for themselves")
+        if path in self._seen:
+            raise BadArchive(f"{name[:200]!r} is in it twice")
+        self._add(path, is_file=not member.isdir())
+        return PurePosixPath(path)
+
+    def _add(self, path: str, *, is_file: bool) -> None:
+        """Remember a name, unless no folder could hold it beside the others."""
+        above = {str(folder) for folder in PurePosixPath(path).parents}
+        if above & self._files or (is_file and path in self._folders):
+            raise BadArchive(f"{path[:200]!r} is a file and a folder in it")
+        self._seen.add(path)
+        self._folders |= above
+        if is_file:
+            self._files.add(path)
+
+
+def _require_plain(member: tarfile.TarInfo) -> None:
+    """Check that a member is a file or a folder, of a size that can be."""
     name = member.name
     if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE) or member.issparse():
         # Links would make whoever unpacks them read or write elsewhere, device files open a device, pipes hang.
         raise BadArchive(f"{name[:200]!r} is no plain file. Links and special files are not taken")
     if member.size < 0 or (member.isdir() and member.size):
         raise BadArchive(f"{name[:200]!r} has an impossible size")
-    parts = name.removesuffix("/").removeprefix("./").split("/")
-    if name.rstrip("/") in ("", "."):
-        return PurePosixPath(".")
-    if name.startswith("/") or len(parts) > DEPTH or not all(is_plain(part) for part in parts):
-        raise BadArchive(f"{name[:200]!r} is no name that is taken: no .., no leading /, no control characters")
-    path = "/".join(parts)
-    if len(parts) == 1 and parts[0] in RESERVED:
-        raise BadArchive(f"{name!r} is a name that staff's commands need for themselves")
-    if path in seen:
-        raise BadArchive(f"{name[:200]!r} is in it twice")
-    seen.add(path)
-    return PurePosixPath(path)
 
 
 def is_plain(part: str) -> bool:

@@ -11,7 +11,8 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.exchange import abc
 from nbgrader.utils import parse_utc
 
-from tensorgrade.hub.exchange.archive import RESERVED
+from tensorgrade.errors import ExchangeError
+from tensorgrade.hub.exchange.archive import RESERVED, BadArchive
 from tensorgrade.hub.exchange.client import ExchangeClient
 from tensorgrade.hub.exchange.files import files_of, packed, share, unpacked
 from tensorgrade.hub.exchange.for_students import ServiceExchange
@@ -60,8 +61,25 @@ class Collect(ForStaff, abc.ExchangeCollect):  # type: ignore[misc]
                 by_student.setdefault(str(one["student"]), []).append(one)
             if not by_student:
                 self.log.warning("No submissions of '%s' for course '%s' to collect", assignment, course)
-            for name, submissions in by_student.items():
-                self._collect(client, name, self._chosen(submissions, due))
+            chosen = {name: self._chosen(found, due) for name, found in by_student.items()}
+            failed = [name for name, one in chosen.items() if not self._try(client, name, one)]
+        if failed:
+            self.fail(f"Not collected: {', '.join(failed)}. The reasons are above; all others are collected")
+
+    def _try(self, client: ExchangeClient, student: str, one: dict[str, Any]) -> bool:
+        """Collect from one student, whose odd files are in nobody else's way.
+
+        Raises:
+            ExchangeError: the exchange does not answer; it would not for the others.
+        """
+        try:
+            self._collect(client, student, one)
+        except (BadArchive, OSError, ExchangeError) as error:
+            if isinstance(error, ExchangeError) and not error.status:
+                raise
+            self.log.error("Submission of %s cannot be collected: %s", student, error)
+            return False
+        return True
 
     def _chosen(self, submissions: list[dict[str, Any]], due: datetime | None) -> dict[str, Any]:
         """The last one; with --before-duedate the last one in time, if there is one. The order is the exchange's."""
