@@ -55,8 +55,13 @@ def open_service(config: Path, state: Path) -> Service:
     scope = f"access:services!service={os.environ['JUPYTERHUB_SERVICE_NAME']}"
     callers = Callers(courses.values(), scope)
     service = Service(courses, settings, records, store, callers, Audit(state / "audit.log"))
-    if left := service.sweep():
-        log.warning("%d uploads without a receipt, of an exchange that was killed, were dropped", left)
+    try:
+        left = service.sweep()
+    except BaseException:
+        service.close()
+        raise
+    if left:
+        log.warning("%d uploads without a receipt, of an exchange that was killed, were moved to orphans", left)
     return service
 
 

@@ -65,6 +65,7 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self._objects, self.incoming = root / "objects", root / "incoming"
+        self._orphans = root / "orphans"
         for folder in (self._objects, self.incoming):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in self.incoming.glob("*.part"):
@@ -102,6 +103,12 @@ class FolderStore:
     def remove(self, key: str) -> None:
         """Drop what nobody needs any more; what is not there is no matter."""
         (self._objects / key).unlink(missing_ok=True)
+
+    def set_aside(self, key: str) -> None:
+        """Move away what no record names, for an operator to look at."""
+        target = self._orphans / key
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self._objects / key).replace(target)
 
     def all_keys(self) -> Iterator[str]:
         """The names of all that is kept."""
