@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlparse
 
 import pytest
 import requests
@@ -322,6 +324,16 @@ def test_a_submission_that_is_too_large_is_refused(people: dict[str, Asker], has
     pieces = (bytes(1024**2) for _ in range(101))
     answer = people["bob"].ask("POST", f"{TINY_PLACE}/submissions", data=bytes(size) if has_length else pieces)
     assert (answer.status_code, answer.json()["error"]) == (413, "expected at most 100 MiB, packed")
+
+
+@pytest.mark.parametrize("service", ["exchange", "grading-dl101"])
+def test_nobody_takes_the_memory(hub: Hub, service: str) -> None:
+    """A body that no page expects is refused by its length, before it was taken and without a token."""
+    host = urlparse(hub.address)
+    words = f"POST /services/{service}/nothing HTTP/1.1\r\nHost: {host.netloc}\r\nContent-Length: 65537\r\n\r\n1"
+    with socket.create_connection((host.hostname, host.port), timeout=10) as connection:
+        connection.sendall(words.encode())
+        assert connection.recv(12) == b"HTTP/1.1 400"
 
 
 def test_a_student_hands_in_only_so_much(people: dict[str, Asker]) -> None:

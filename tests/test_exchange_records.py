@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,13 +18,17 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
 
 from tensorgrade.errors import StorageError, UsageError
 from tensorgrade.hub.exchange import database
 from tensorgrade.hub.exchange.application import open_service
 from tensorgrade.hub.exchange.records import HandIn, Kept, Refused, latest, utc_now
-from tensorgrade.hub.exchange.server import serve
-from tensorgrade.hub.exchange.service import Service
+from tensorgrade.hub.exchange.server import BODY_BYTES, Starting, serve
+from tensorgrade.hub.exchange.service import Service, Uploads
 from tensorgrade.hub.exchange.storage import Part
 from tensorgrade.hub.exchange.tables import metadata
 from tests.running_exchange import archive_of
@@ -94,19 +99,92 @@ def test_a_clock_that_jumps_back_changes_no_order(service: Service) -> None:
     assert latest(found)["dl101", "tiny", "ada"].number == 3
 
 
+def test_who_waits_for_others_is_not_late(service: Service) -> None:
+    """What counts is when it had come, not when somebody had the time to look at it; after the due date, it is late."""
+    noon = datetime(2026, 2, 3, 12)
+    service.records.set_due("dl101", "tiny", noon)
+    strict = {"dl101": replace(service.courses["dl101"], late_hours=0)}
+    busy = replace(service, clock=lambda: noon + timedelta(minutes=10), courses=strict)
+    submission, _ = busy.hand_in(part(service), "dl101", "tiny", "ada", None, noon)
+    assert (submission.received_at, submission.seconds_late) == (noon, 0)
+    late = part(service, b"late")
+    with pytest.raises(Refused, match="it was taken until"):
+        busy.hand_in(late, "dl101", "tiny", "ada", None, noon + timedelta(seconds=1))
+    late.close()
+
+
+def test_what_comes_while_the_exchange_starts_is_told_to_come_again() -> None:
+    """A large body is read to its end and forgotten: a connection that is cut would not be asked again."""
+
+    async def answer() -> HTTPResponse:
+        first = Application([(r".*", Starting, {"prefix": "/x", "ready": asyncio.Event()})])
+        server = HTTPServer(first, max_body_size=BODY_BYTES)
+        [socket] = bind_sockets(0, "127.0.0.1")
+        server.add_socket(socket)
+        client = AsyncHTTPClient(force_instance=True)
+        address = f"http://127.0.0.1:{socket.getsockname()[1]}/x/api/courses/dl101/assignments/tiny/submissions"
+        try:
+            return await client.fetch(address, method="POST", body=bytes(100 * BODY_BYTES), raise_error=False)
+        finally:
+            client.close()
+            server.stop()
+            await server.close_all_connections()
+
+    found = asyncio.run(answer())
+    assert (found.code, found.headers["Retry-After"]) == (503, "2")
+
+
 def test_what_a_kill_has_left_is_swept_away(service: Service, tmp_path: Path) -> None:
-    """Bytes without a receipt go at the next start, those with one stay."""
+    """Bytes without a receipt are set aside at the next start, those with one stay."""
     kept, _ = service.hand_in(part(service, b"kept"), "dl101", "tiny", "ada", None)
-    service.keep(part(service, b"no record"), "submissions", "dl101", "tiny", "ada")
+    left = service.keep(part(service, b"no record"), "submissions", "dl101", "tiny", "ada")
     half = part(service, b"half")
     assert len(list(service.store.all_keys())) == 3
     again = open_again(tmp_path)
     assert set(again.store.all_keys()) == again.records.stored()
     with again.store.open(kept.stored) as file:
         assert file.read() == archive_of({"tiny.ipynb": b"kept"})
+    assert (tmp_path / "state" / "orphans" / left.stored).read_bytes() == archive_of({"tiny.ipynb": b"no record"})
     assert not half.path.exists()
     half.close()
     again.close()
+
+
+def test_with_another_database_nothing_is_swept_away(service: Service, tmp_path: Path) -> None:
+    """An exchange whose database knows nothing of the submissions does not start, and they stay where they are."""
+    kept, _ = service.hand_in(part(service), "dl101", "tiny", "ada", None)
+    service.records.database.close()
+    for file in (tmp_path / "state").glob("exchange.sqlite*"):
+        file.unlink()
+    with pytest.raises(UsageError, match="the database knows none"):
+        open_again(tmp_path)
+    with service.store.open(kept.stored) as opened:
+        assert opened.read() == archive_of({"tiny.ipynb": b"x"})
+
+
+def test_what_is_refused_takes_no_disk(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt's name with other files, and one too many that came at the same time, leave no bytes behind."""
+    service.hand_in(part(service), "dl101", "tiny", "ada", "key")
+    before = set(service.store.all_keys())
+    other, second = part(service, b"other"), part(service, b"second")
+    with pytest.raises(Refused, match="used for other files"):
+        service.hand_in(other, "dl101", "tiny", "ada", "key")
+    service.records._quota = replace(service.records._quota, submissions=1)
+    monkeypatch.setattr(service.records, "require_room", lambda *_: 0)  # as it was before the first one came
+    for upload in (second, part(service)):
+        with suppress(Refused):
+            service.hand_in(upload, "dl101", "tiny", "ada", None)
+    assert set(service.store.all_keys()) == before
+    for upload in (other, second):
+        upload.close()
+
+
+def test_a_student_has_two_uploads_at_a_time() -> None:
+    """A third one waits; who has ended is forgotten."""
+    uploads = Uploads()
+    assert [uploads.begin(who) for who in ("ada", "ada", "ada", "bob")] == [True, True, False, True]
+    uploads.end("ada")
+    assert uploads.begin("ada")
 
 
 def test_two_exchanges_do_not_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

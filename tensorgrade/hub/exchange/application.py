@@ -59,9 +59,12 @@ def open_service(config: Path, state: Path) -> Service:
     try:
         store.check()
         if left := service.sweep():
-            log.warning("%d uploads without a receipt, of an exchange that was killed, were dropped", left)
+            log.warning("%d uploads without a receipt, of an exchange that was killed, were moved to orphans", left)
     except StorageError as error:  # it may come back; until then whoever asks is told to come again
         log.warning("%s", error)
+    except BaseException:
+        service.close()
+        raise
     return service
 
 

@@ -145,7 +145,7 @@ class ExchangeClient:
                 if answer.is_success:
                     break
                 reason, status = _reason(answer), answer.status_code
-                if status not in AWAY:
+                if status not in AWAY and "Retry-After" not in answer.headers:
                     raise ExchangeError(f"exchange: {reason}", status)
             if time.monotonic() > deadline:
                 raise ExchangeError(f"the exchange does not answer: {reason}. Try again; nothing is lost")

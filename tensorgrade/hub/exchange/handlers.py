@@ -23,6 +23,7 @@ NAME = re.compile(r"\w[\w.@+ -]{0,127}")  # of assignments: part of folders and 
 TOKEN = re.compile(r"(?:token|bearer)\s+(\S+)", re.IGNORECASE)
 PIECE = 64 * 1024
 AWAY = "the exchange's database or store is away. Try again"
+BUSY = "two of your submissions are on their way already. Wait for them, then try again"
 FULL = "the exchange's disk is full. Tell whoever runs it; what has a receipt is safe"
 
 
@@ -30,6 +31,7 @@ class Api(RequestHandler):  # type: ignore[misc]  # tornado's
     """What every address has: a caller whom the hub knows, and answers in JSON."""
 
     caller: Caller | None = None
+    uploads = False
 
     @property
     def service(self) -> Service:
@@ -98,6 +100,22 @@ class Api(RequestHandler):  # type: ignore[misc]  # tornado's
         if course not in self.who.courses:
             raise HTTPError(403, f"you are not in {course}")
 
+    def begin_upload(self) -> None:
+        """Count what this student is handing in, until `end_upload`.
+
+        Raises:
+            HTTPError: 429, it is one too many at a time.
+        """
+        self.uploads = self.service.uploads.begin(self.who.name)
+        if not self.uploads:
+            raise HTTPError(429, BUSY)
+
+    def end_upload(self) -> None:
+        """It has ended, in whatever way; to say so twice is no matter."""
+        if self.uploads:
+            self.uploads = False
+            self.service.uploads.end(self.who.name)
+
     async def own_submission(self, receipt: str) -> Submission:
         """A submission, for whoever handed it in and for the course's staff.
 
@@ -147,7 +165,7 @@ class Api(RequestHandler):  # type: ignore[misc]  # tornado's
         reason = error.log_message if isinstance(error, HTTPError) and known else self._reason
         if status_code == 401:
             self.set_header("WWW-Authenticate", "token")
-        if status_code == 503:
+        if status_code == 503 or reason == BUSY:
             self.set_header("Retry-After", "5")
         self.audit("refused" if status_code < 500 else "failed", status=status_code, reason=reason)
         self.set_header("Content-Type", "application/json")

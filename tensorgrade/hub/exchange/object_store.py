@@ -175,6 +175,9 @@ class S3Store(IncomingFolder):
         """None: another exchange may be about to write them down, and a database that was restored be older."""
         return iter(())
 
+    def set_aside(self, key: str) -> None:
+        """Leave it where it is: nothing of a bucket counts as abandoned."""
+
     def check(self) -> None:
         """See whether the bucket is there.
 

@@ -101,6 +101,7 @@ class AssignmentPage(WebPage):
         if self.request.method != "POST" or self._finished:
             return
         self.require_student(self.path_args[0])
+        self.begin_upload()
         try:
             kind, most = self.request.headers.get("Content-Type", ""), self.service.settings.files
             self.form = Form(kind, self.service.store.incoming, most)
@@ -129,13 +130,17 @@ class AssignmentPage(WebPage):
 
     async def post(self, course: str, name: str) -> None:
         """Hand in, and show the receipt."""
+        received = self.service.clock()
         self.is_whole = True
         try:
-            found, is_new = await self.service.run(lambda: self._hand_in(course, name))
-        except (Refused, BadArchive) as error:
-            self.set_status(error.status if isinstance(error, Refused) else 400)
-            self.audit("refused", status=self.get_status(), reason=str(error))
-            await self._show(course, name, str(error))
+            found, is_new = await self.run(self._hand_in, course, name, received)
+        except HTTPError as error:
+            reason = error.__cause__
+            if not isinstance(reason, (Refused, BadArchive)):
+                raise
+            self.set_status(error.status_code)
+            self.audit("refused", status=self.get_status(), reason=str(reason))
+            await self._show(course, name, str(reason))
             return
         except StorageError as error:
             self.set_status(507 if "full" in str(error) else 503)
@@ -145,7 +150,7 @@ class AssignmentPage(WebPage):
         self.audit("handed in" if is_new else "handed in before", receipt=found.id, sha256=found.sha256)
         self.redirect(f"{self.settings['prefix']}/receipts/{found.id}", status=303)
 
-    def _hand_in(self, course: str, name: str) -> tuple[Submission, bool]:
+    def _hand_in(self, course: str, name: str, received: datetime) -> tuple[Submission, bool]:
         if self.refusal or self.form is None:
             raise BadArchive(self.refusal or "choose at least one file")
         expected = {f"{one}.ipynb" for one in self.service.records.assignment(course, name).notebooks}
@@ -156,7 +161,7 @@ class AssignmentPage(WebPage):
             )
         part: Part = self.form.packed()
         try:
-            return self.service.hand_in(part, course, name, self.who.name, None)
+            return self.service.hand_in(part, course, name, self.who.name, None, received)
         finally:
             part.close()
 
@@ -171,6 +176,7 @@ class AssignmentPage(WebPage):
 
     def on_finish(self) -> None:
         """Forget the files; tornado calls this."""
+        self.end_upload()
         if self.form is not None:
             self.form.close()
 

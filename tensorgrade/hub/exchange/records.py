@@ -270,6 +270,14 @@ class Records:
 
         return self.database.write(work)
 
+    def require_same_files(self, new: HandIn) -> None:
+        """Check that the name of an attempt stands for these files only, before anything is stored.
+
+        Raises:
+            Refused: 409, it was used for others.
+        """
+        self.database.read(lambda connection: _same_attempt(connection, new))
+
     def require_room(self, course: str, assignment: str, student: str, size: int) -> int:
         """Check that the student may hand in once more, before anything is stored.
 

@@ -8,11 +8,12 @@ import json
 import logging
 import os
 import signal
+import sys
 from pathlib import Path
 from urllib.parse import urlparse
 
 from tornado.httpserver import HTTPServer
-from tornado.web import Application, RequestHandler
+from tornado.web import Application, RequestHandler, stream_request_body
 
 from tensorgrade.errors import TensorgradeError, UsageError
 
@@ -26,6 +27,9 @@ NEEDED = (
     "JUPYTERHUB_SERVICE_URL",
 )
 IDLE_SECONDS = 300  # a connection on which nothing comes
+# Tornado holds a body in memory before anybody knows who sends it; who takes more reads it piece by piece, and says so
+# (see `sending`). tests/test_exchange.py, "nobody takes the memory".
+BODY_BYTES, BODY_SECONDS = 64 * 1024, 30
 
 log = logging.getLogger("tensorgrade.exchange")
 
@@ -58,7 +62,8 @@ async def _serve(config: Path, state: Path) -> None:
     )
     stopped, ready, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
     first = Application([(r".*", Starting, {"prefix": prefix, "ready": ready})])
-    server = HTTPServer(first, xheaders=True, idle_connection_timeout=IDLE_SECONDS)
+    limits = {"max_body_size": BODY_BYTES, "body_timeout": BODY_SECONDS, "idle_connection_timeout": IDLE_SECONDS}
+    server = HTTPServer(first, xheaders=True, **limits)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     server.listen(address.port or 80, address.hostname or "127.0.0.1", backlog=1024)
@@ -83,6 +88,7 @@ def load(config: Path, state: Path, prefix: str) -> Application:
     return load_all(config, state, prefix)
 
 
+@stream_request_body
 class Starting(RequestHandler):  # type: ignore[misc]  # tornado's
     """What is asked for before the exchange is there: clients ask again, browsers wait."""
 
@@ -93,15 +99,29 @@ class Starting(RequestHandler):  # type: ignore[misc]  # tornado's
     def check_xsrf_cookie(self) -> None:
         """Nothing is done here."""
 
-    async def prepare(self) -> None:
-        """Answer; tornado calls this."""
+    def prepare(self) -> None:
+        """Let a submission come to its end: a connection that is cut is no answer; tornado calls this."""
+        self.request.connection.set_max_body_size(sys.maxsize)
+        self.request.connection.set_body_timeout(IDLE_SECONDS)
+
+    def data_received(self, chunk: bytes) -> None:
+        """Forget it; tornado calls this."""
+
+    async def get(self) -> None:
+        """Answer, or wait."""
         path = self.request.path
-        if path.startswith((f"{self.prefix}/api", f"{self.prefix}/health")) or self.request.method != "GET":
-            self.set_status(503)
-            self.set_header("Retry-After", "2")
-            self.finish(json.dumps({"error": "the exchange is starting. Try again"}))
+        if path.startswith((f"{self.prefix}/api", f"{self.prefix}/health")):
+            self.post()
         elif path.rstrip("/") == self.prefix:
             self.redirect(f"{self.prefix}/wait")  # the hub only wants to know whether somebody listens
         else:
             await self.ready.wait()
             self.redirect(f"{self.prefix}/" if path == f"{self.prefix}/wait" else self.request.uri or self.prefix)
+
+    def post(self) -> None:
+        """Not yet."""
+        self.set_status(503)
+        self.set_header("Retry-After", "2")
+        self.finish(json.dumps({"error": "the exchange is starting. Try again"}))
+
+    put = patch = delete = head = options = post

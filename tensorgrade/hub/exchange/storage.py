@@ -81,7 +81,10 @@ class Store(Protocol):
         """The names of all that is kept."""
 
     def abandoned_keys(self) -> Iterator[str]:
-        """At a start, those that may be dropped if there is no record of them."""
+        """At a start, those that may be set aside if there is no record of them."""
+
+    def set_aside(self, key: str) -> None:
+        """Move away what no record names, for an operator to look at."""
 
     def check(self) -> None:
         """See whether it is there.
@@ -117,7 +120,7 @@ class FolderStore(IncomingFolder):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self._objects = root / "objects"
+        self._objects, self._orphans = root / "objects", root / "orphans"
         self._objects.mkdir(mode=0o700, exist_ok=True)
 
     def keep(self, part: Part, key: str) -> None:
@@ -152,6 +155,12 @@ class FolderStore(IncomingFolder):
     def remove(self, key: str) -> None:
         """Drop what nobody needs any more; what is not there is no matter."""
         (self._objects / key).unlink(missing_ok=True)
+
+    def set_aside(self, key: str) -> None:
+        """Move away what no record names, for an operator to look at."""
+        target = self._orphans / key
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self._objects / key).replace(target)
 
     def all_keys(self) -> Iterator[str]:
         """The names of all that is kept."""

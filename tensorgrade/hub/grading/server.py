@@ -39,6 +39,8 @@ PASSED_ON = (
 )
 
 TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the name of a variable
+# Tornado holds a body in memory before anybody knows who sends it; formgrader's are points and comments.
+BODY_BYTES, BODY_SECONDS = 64 * 1024, 30
 SECONDS_UNASKED = 20.0  # with many courses, loading all at once would hold up the hub's start
 
 log = logging.getLogger("tensorgrade.grading")
@@ -66,7 +68,8 @@ async def _serve(folder: Path, name: str) -> None:
     address = urlparse(os.environ["JUPYTERHUB_SERVICE_URL"])
     asked, ready, stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
     first = {"prefix": prefix, "asked": asked, "ready": ready}
-    server = HTTPServer(Application([(r".*", Starting, first)]), xheaders=True)
+    limits = {"max_body_size": BODY_BYTES, "body_timeout": BODY_SECONDS}
+    server = HTTPServer(Application([(r".*", Starting, first)]), xheaders=True, **limits)
     server.listen(address.port or 80, address.hostname or "127.0.0.1")
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
