@@ -26,6 +26,7 @@ from tornado.web import Application
 from tensorgrade.errors import StorageError, UsageError
 from tensorgrade.hub.exchange import database
 from tensorgrade.hub.exchange.application import open_service
+from tensorgrade.hub.exchange.metrics import Metrics
 from tensorgrade.hub.exchange.records import HandIn, Kept, Refused, latest, utc_now
 from tensorgrade.hub.exchange.server import BODY_BYTES, Starting, serve
 from tensorgrade.hub.exchange.service import Service, Uploads
@@ -185,6 +186,16 @@ def test_a_student_has_two_uploads_at_a_time() -> None:
     assert [uploads.begin(who) for who in ("ada", "ada", "ada", "bob")] == [True, True, False, True]
     uploads.end("ada")
     assert uploads.begin("ada")
+
+
+def test_figures_grow_with_no_word_of_a_request() -> None:
+    """A method that somebody has made up is counted as another one."""
+    metrics = Metrics()
+    for method in ("GET", "MADEUP"):
+        metrics.answered(method, 405, 0.1)
+    assert b'method="GET"' in metrics.text()
+    assert b'method="other"' in metrics.text()
+    assert b"MADEUP" not in metrics.text()
 
 
 def test_two_exchanges_do_not_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from tornado.web import RequestHandler
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 BYTES = (1e4, 1e5, 1e6, 1e7, 1e8)
@@ -21,7 +22,8 @@ class Metrics:
 
     def answered(self, method: str, status: int, seconds: float) -> None:
         """Count an answer."""
-        self._answers.labels(method, str(status)).inc()
+        known = method if method in RequestHandler.SUPPORTED_METHODS else "other"  # anybody may make up more
+        self._answers.labels(known, str(status)).inc()
         self._seconds.observe(seconds)
 
     def taken(self, size: int) -> None:
