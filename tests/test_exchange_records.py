@@ -27,7 +27,7 @@ from tensorgrade.errors import StorageError, UsageError
 from tensorgrade.hub.exchange import database
 from tensorgrade.hub.exchange.application import open_service
 from tensorgrade.hub.exchange.metrics import Metrics
-from tensorgrade.hub.exchange.records import HandIn, Kept, Refused, latest, utc_now
+from tensorgrade.hub.exchange.nouns import HandIn, Kept, Refused, latest, utc_now
 from tensorgrade.hub.exchange.server import BODY_BYTES, Starting, serve
 from tensorgrade.hub.exchange.service import Service, Uploads
 from tensorgrade.hub.exchange.storage import Part

@@ -13,7 +13,7 @@ import pytest
 
 from tensorgrade.errors import UsageError
 from tensorgrade.hub.exchange.backup import back_up
-from tensorgrade.hub.exchange.records import Kept, Refused, Submission, utc_now
+from tensorgrade.hub.exchange.nouns import Kept, Refused, Submission, utc_now
 from tensorgrade.hub.exchange.retention import before, find_old, retire, retiring
 from tensorgrade.hub.exchange.service import Service
 from tensorgrade.hub.exchange.storage import FolderStore

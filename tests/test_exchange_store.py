@@ -14,8 +14,8 @@ import requests
 from tensorgrade.errors import StorageError, UsageError
 from tensorgrade.hub.exchange.application import open_service, open_store
 from tensorgrade.hub.exchange.backup import back_up
+from tensorgrade.hub.exchange.nouns import Submission, utc_now
 from tensorgrade.hub.exchange.object_store import read_bucket
-from tensorgrade.hub.exchange.records import Submission, utc_now
 from tensorgrade.hub.exchange.retention import find_old, retire
 from tensorgrade.hub.exchange.service import Service
 from tensorgrade.hub.exchange.settings import read_exchange

@@ -16,8 +16,9 @@ from tensorgrade.hub.exchange.backup import DATABASE
 from tensorgrade.hub.exchange.callers import Callers
 from tensorgrade.hub.exchange.database import Database
 from tensorgrade.hub.exchange.handlers import Assignments, Figures, Files, Health, NotFound, Receipt, Submissions
+from tensorgrade.hub.exchange.nouns import Quota
 from tensorgrade.hub.exchange.pages import page_rules, page_settings
-from tensorgrade.hub.exchange.records import Quota, Records
+from tensorgrade.hub.exchange.records import Records
 from tensorgrade.hub.exchange.sending import GivingFeedback, HandingIn, Releasing
 from tensorgrade.hub.exchange.service import AUDIT, Audit, Service
 from tensorgrade.hub.exchange.settings import MIB, ExchangeSettings, read_exchange

@@ -16,7 +16,7 @@ from tornado.web import HTTPError, RequestHandler
 from tensorgrade.errors import StorageError
 from tensorgrade.hub.exchange.archive import BadArchive
 from tensorgrade.hub.exchange.callers import Caller
-from tensorgrade.hub.exchange.records import Refused, Submission
+from tensorgrade.hub.exchange.nouns import Refused, Submission
 from tensorgrade.hub.exchange.service import Service
 
 NAME = re.compile(r"\w[\w.@+ -]{0,127}")  # of assignments: part of folders and of addresses

@@ -16,7 +16,7 @@ from tensorgrade.hub.exchange.archive import BadArchive, read_archive
 from tensorgrade.hub.exchange.callers import REMEMBERED_SECONDS
 from tensorgrade.hub.exchange.form import Form
 from tensorgrade.hub.exchange.handlers import AWAY, FULL, Api
-from tensorgrade.hub.exchange.records import Refused, Submission, latest
+from tensorgrade.hub.exchange.nouns import Refused, Submission, latest
 from tensorgrade.hub.exchange.sending import READ_ANYWAY
 from tensorgrade.hub.exchange.service import Service
 from tensorgrade.hub.exchange.storage import Part

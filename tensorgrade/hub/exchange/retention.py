@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Select, literal, select, update
 from tensorgrade.errors import UsageError
 from tensorgrade.hub.exchange import tables as t
 from tensorgrade.hub.exchange.application import open_records, open_store
-from tensorgrade.hub.exchange.records import RETIRABLE, Records, utc_now
+from tensorgrade.hub.exchange.nouns import utc_now
+from tensorgrade.hub.exchange.records import RETIRABLE, Records
 from tensorgrade.hub.exchange.service import AUDIT, Audit
 from tensorgrade.hub.exchange.settings import read_exchange
 from tensorgrade.hub.exchange.storage import Store

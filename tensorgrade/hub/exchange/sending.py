@@ -13,7 +13,7 @@ from tornado.web import HTTPError, stream_request_body
 
 from tensorgrade.hub.exchange.archive import BadArchive, read_archive
 from tensorgrade.hub.exchange.handlers import FULL, NAME, Api, FeedbackFiles, OneAssignment, time_of
-from tensorgrade.hub.exchange.records import Kept
+from tensorgrade.hub.exchange.nouns import Kept
 from tensorgrade.hub.exchange.service import Service
 from tensorgrade.hub.exchange.storage import Part
 

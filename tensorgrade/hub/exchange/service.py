@@ -22,7 +22,8 @@ from tensorgrade.hub.courses import HubCourse
 from tensorgrade.hub.exchange.archive import names_in
 from tensorgrade.hub.exchange.callers import Callers
 from tensorgrade.hub.exchange.metrics import Metrics
-from tensorgrade.hub.exchange.records import Assignment, HandIn, Kept, Records, Refused, Submission, utc_now, written
+from tensorgrade.hub.exchange.nouns import Assignment, HandIn, Kept, Refused, Submission, utc_now, written
+from tensorgrade.hub.exchange.records import Records
 from tensorgrade.hub.exchange.settings import ExchangeSettings
 from tensorgrade.hub.exchange.storage import Part, Store
 
