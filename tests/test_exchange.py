@@ -134,6 +134,18 @@ def test_lists_say_what_is_out_and_what_was_handed_in(people: dict[str, Asker], 
     assert students("tom", "") == set()  # without a course it is the caller's own
 
 
+def test_a_name_may_have_any_letters(people: dict[str, Asker]) -> None:
+    """An assignment whose name is not Latin goes out and comes back."""
+    place = "/courses/dl101/assignments/作业一"
+    assert people["iris"].ask("PUT", place, data=archive_of()).status_code == 200
+    try:
+        fetched = people["ada"].ask("GET", place)
+        assert fetched.status_code == 200
+        assert "filename*=UTF-8''%E4%BD%9C" in fetched.headers["Content-Disposition"]
+    finally:
+        people["iris"].ask("DELETE", place)
+
+
 def test_lateness_is_the_servers(people: dict[str, Asker]) -> None:
     """Staff set a due date; what comes after it is late by the server's clock, and refused when the course says so."""
     ivo, eve = people["ivo"], people["eve"]

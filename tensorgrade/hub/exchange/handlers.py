@@ -9,6 +9,7 @@ import json
 import re
 from datetime import UTC, datetime
 from typing import IO, Any
+from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
@@ -149,7 +150,8 @@ class Api(RequestHandler):  # type: ignore[misc]  # tornado's
     async def send(self, file: IO[bytes], name: str) -> None:
         """Answer with a file that was kept."""
         self.set_header("Content-Type", "application/gzip")
-        self.set_header("Content-Disposition", f'attachment; filename="{name}.tar.gz"')
+        # Headers are Latin-1; this is how other letters stand in one (ref: RFC 6266, 4.3; RFC 8187).
+        self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{quote(name, safe='')}.tar.gz")
         with file:
             while piece := await self.service.run(lambda: file.read(PIECE)):
                 self.write(piece)
