@@ -11,11 +11,10 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler, HubOAuthenticated
 from tornado.web import HTTPError, stream_request_body
 
-from tensorgrade.errors import StorageError
 from tensorgrade.hub.exchange.archive import BadArchive, read_archive
 from tensorgrade.hub.exchange.callers import REMEMBERED_SECONDS
 from tensorgrade.hub.exchange.form import Form
-from tensorgrade.hub.exchange.handlers import AWAY, FULL, Api
+from tensorgrade.hub.exchange.handlers import FULL, Api
 from tensorgrade.hub.exchange.nouns import Refused, Submission, latest
 from tensorgrade.hub.exchange.sending import READ_ANYWAY
 from tensorgrade.hub.exchange.service import Service
@@ -135,17 +134,12 @@ class AssignmentPage(WebPage):
         try:
             found, is_new = await self.run(self._hand_in, course, name, received)
         except HTTPError as error:
-            reason = error.__cause__
-            if not isinstance(reason, (Refused, BadArchive)):
-                raise
             self.set_status(error.status_code)
-            self.audit("refused", status=self.get_status(), reason=str(reason))
-            await self._show(course, name, str(reason))
-            return
-        except StorageError as error:
-            self.set_status(507 if "full" in str(error) else 503)
-            self.audit("failed", status=self.get_status(), reason=str(error))
-            await self._show(course, name, FULL if "full" in str(error) else f"Nothing was handed in: {AWAY}")
+            event, problem = "failed", f"Nothing was handed in: {error.log_message}"
+            if isinstance(error.__cause__, (Refused, BadArchive)):
+                event, problem = "refused", str(error.__cause__)
+            self.audit(event, status=self.get_status(), reason=problem)
+            await self._show(course, name, problem)
             return
         self.audit("handed in" if is_new else "handed in before", receipt=found.id, sha256=found.sha256)
         self.redirect(f"{self.settings['prefix']}/receipts/{found.id}", status=303)
