@@ -357,6 +357,26 @@ def test_refused_confinement_says_which_step(monkeypatch: pytest.MonkeyPatch) ->
         broken.fork(QUICK)
 
 
+@pytest.mark.parametrize("moment", ["pidfd_open", "_usage"])
+def test_a_worker_killed_before_it_is_confined_is_lost(
+    template: Template, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """What kills it between its start and its control group costs nobody points, and does not end the run."""
+    real = getattr(os, moment, None) or getattr(process, moment)
+
+    def kill_first(process_id: int) -> object:
+        monkeypatch.undo()
+        os.kill(process_id, signal.SIGKILL)
+        assert wait_until(lambda: not Path(f"/proc/{process_id}").exists())
+        return real(process_id)
+
+    monkeypatch.setattr(os if hasattr(os, moment) else process, moment, kill_first)
+    before = template.disturbances
+    with pytest.raises(WorkerLost, match="was killed"):
+        template.fork(QUICK).request(("begin",))
+    assert template.disturbances == before + 1
+
+
 @pytest.mark.proof
 def test_the_kernel_holds_a_worker_to_its_group() -> None:
     """On a real kernel with version 2 of the groups: memory, processes and cores, in a group that was handed over."""

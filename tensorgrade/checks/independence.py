@@ -20,7 +20,7 @@ from tensorgrade.checks.results import (
 )
 from tensorgrade.errors import CheckFailure
 
-CUTS, ROWS = 8, 4  # so many positions and rows are tried of a long input
+CUTS, ROWS = 8, 16  # so many positions and rows are tried of a long input
 
 
 def assert_causal(

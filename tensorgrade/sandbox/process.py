@@ -25,6 +25,8 @@ SCM_CREDENTIALS = 2  # ref: unix(7); Python's socket module has no name for it
 HELLO = b"hello"
 MAX_REASON_BYTES = 500
 NO_GROUPS = Lent()
+LACK_OF_MEMORY = "the process was killed, most likely for lack of memory"
+KILLED = (128 + signal.SIGKILL, -signal.SIGKILL)  # its own status, or that of its keeper, which takes it along
 TRY_DOCTOR = "`tensorgrade doctor` tries each boundary."
 
 
@@ -40,6 +42,7 @@ class Worker:
 
     Raises:
         SandboxError: it was not started, or the kernel refuses a limit.
+        WorkerLost: something has killed it before it was confined.
     """
 
     def __init__(
@@ -51,17 +54,22 @@ class Worker:
         disturbed: Callable[[], None] = lambda: None,
     ) -> None:
         self.limits = limits
-        self.process_id = _receive_hello(connection)
-        # A process id can be reused, a pidfd cannot be mistaken (ref: pidfd_open(2)).
-        self.pidfd = os.pidfd_open(self.process_id)
-        self.channel = Channel(connection, limits.message_bytes, self._watch)
         self._reap = reap
         self._disturbed = disturbed
         self._closed = False
-        self._size_before = max(_usage(self.process_id)[1], default=0)
         self._group = None
         try:
+            self.process_id = _receive_hello(connection)
+            # A process id can be reused, a pidfd cannot be mistaken (ref: pidfd_open(2)).
+            self.pidfd = os.pidfd_open(self.process_id)
+        except (EOFError, ProcessLookupError):
+            raise self._died_early(self._reap()) from None
+        self.channel = Channel(connection, limits.message_bytes, self._watch)
+        self._size_before = max(_usage(self.process_id)[1], default=0)
+        try:
             self._group = lent.confine(self.process_id, limits, self._size_before)
+        except ProcessLookupError:
+            raise self._died_early(self.close()) from None
         except OSError as error:
             self.close()
             raise SandboxError(
@@ -146,14 +154,21 @@ class Worker:
         status = self.close()
         if not ended:
             return WorkerLost("BAD_REPLY", "the code closed the channel to the grader")
-        if status in (128 + signal.SIGKILL, -signal.SIGKILL):  # its own, or that of its keeper, which takes it along
+        if status in KILLED:
             # The first process of a pid namespace cannot do this to itself (ref: pid_namespaces(7)).
             if not greedy:
                 self._disturbed()
-            return WorkerLost("OUT_OF_MEMORY", "the process was killed, most likely for lack of memory")
+            return WorkerLost("OUT_OF_MEMORY", LACK_OF_MEMORY)
         if status - 128 in {number.value for number in signal.Signals}:
             return WorkerLost("KILLED", f"the process crashed ({signal.Signals(status - 128).name})")
         return WorkerLost("EXITED", f"the code ended its own process (exit status {status})")
+
+    def _died_early(self, status: int) -> WorkerLost | SandboxError:
+        """Why a worker is gone in which no code of a student's has run."""
+        if status in KILLED:
+            self._disturbed()
+            return WorkerLost("OUT_OF_MEMORY", LACK_OF_MEMORY)
+        return _refusal(f"it gave no reason (exit status {status})")
 
 
 def _receive_hello(connection: socket.socket) -> int:
@@ -162,11 +177,16 @@ def _receive_hello(connection: socket.socket) -> int:
     room = socket.CMSG_SPACE(struct.calcsize("iII"))
     data, ancillary, _, _ = connection.recvmsg(MAX_REASON_BYTES, room)
     credentials = [c for level, kind, c in ancillary if (level, kind) == (socket.SOL_SOCKET, SCM_CREDENTIALS)]
+    if not data:
+        raise EOFError
     if data != HELLO or not credentials:
-        reason = data.decode(errors="replace") or "it gave no reason"
-        raise SandboxError(f"sandbox: a worker did not start: {reason}. Refusing to run student code; {TRY_DOCTOR}")
+        raise _refusal(data.decode(errors="replace"))
     process_id: int = struct.unpack("iII", credentials[0])[0]
     return process_id
+
+
+def _refusal(reason: str) -> SandboxError:
+    return SandboxError(f"sandbox: a worker did not start: {reason}. Refusing to run student code; {TRY_DOCTOR}")
 
 
 def _usage(process_id: int) -> tuple[float, list[int]]:
