@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,15 @@ class Case:
 
 def read_corpus(folder: Path) -> list[Case]:
     """The submissions of a folder, in their order."""
-    return [Case(path.stem, read_edits(path)) for path in sorted(folder.glob("[a-z][0-9][0-9]_*.py"))]
+    return [Case(path.stem, with_head(read_edits(path))) for path in sorted(folder.glob("[a-z][0-9][0-9]_*.py"))]
+
+
+def with_head(edits: CellEdits) -> CellEdits:
+    """The edits, each cell below the code that the header ``# begins with: channels.py`` names."""
+    if "begins with" not in edits.headers:
+        return edits
+    head = edits.file.with_name(edits.headers["begins with"]).read_text()
+    return replace(edits, cells={name: f"{head}\n\n{source}" for name, source in edits.cells.items()})
 
 
 @dataclass(frozen=True)

@@ -167,10 +167,7 @@ def test_release_and_feedback_say_where(course: Path) -> None:
     assert not (course / "feedback" / "ann").exists()
 
 
-def test_secrets_of_the_grader_are_in_no_feedback(course: Path) -> None:
-    """No expected value, hidden input, check name, source, path or seed reaches a student's feedback."""
-    hidden = course / "graders" / "tiny" / "test_hidden.py"
-    hidden.write_text('''
+PLANTED = '''
 import pytest, torch
 from tensorgrade.checks import assert_close
 from tensorgrade.errors import CheckFailure
@@ -197,7 +194,13 @@ def test_planted_failure(student):
     """It is not like this."""
     if not torch.equal(student.double(torch.tensor(SECRET / 2)), torch.tensor(SECRET)):
         raise CheckFailure(f"expected {SECRET}", "Look again.")
-''')
+'''
+
+
+def test_secrets_of_the_grader_are_in_no_feedback(course: Path) -> None:
+    """No expected value, hidden input, check name, source, path or seed reaches a student's feedback."""
+    hidden = course / "graders" / "tiny" / "test_hidden.py"
+    hidden.write_text(PLANTED)
     echo = "import sys\nkept = []\ndef double(x):\n    kept.append(x.tolist())\n    print(kept, file=sys.stderr)\n"
     wrong = {
         "ann": "def double(x):\n    return x * 3",
