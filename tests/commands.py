@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import importlib
 import json
 import os
@@ -65,6 +66,7 @@ def _serve() -> None:
     for room in ("authoring", "fleet", "gradebook", "grading.grader", "reports", "sandbox.template"):
         importlib.import_module(f"tensorgrade.{room}")  # the commands do so when they run
 
+    gc.freeze()  # forks share these pages; a collection would copy them
     answers = os.dup(1)
     while request := sys.stdin.readline():
         process = os.fork()

@@ -331,9 +331,12 @@ def test_broken_check_exits_with_1_and_leaves_the_task_to_staff(course: Path) ->
     """A check that the reference fails costs nobody points, is named, and waits for a person."""
     hidden = course / "graders" / "tiny" / "test_hidden.py"
     hidden.write_text(hidden.read_text().replace("x + x)", "x + x + 1)"))
-    done = grade(course, "--json", "grades.json")
-    assert done.returncode == 1
-    assert "test_doubles_any_tensor is broken: the reference solution fails it" in done.stderr
+    for cached in (False, True):  # what is kept says it again
+        done = grade(course, "--json", "grades.json")
+        assert done.returncode == 1
+        assert done.stderr.count("test_doubles_any_tensor is broken: the reference solution fails it") == 1
+        submissions = json.loads((course / "grades.json").read_text())["submissions"]
+        assert {one["cached"] for one in submissions} == {cached}
     document = json.loads((course / "grades.json").read_text())
     assert document["submissions"][0]["tasks"]["double"]["points"] is None
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}", "tiny-course") as gradebook:

@@ -25,12 +25,11 @@ WIDE = 200  # columns
 WORTH_A_PROCESS = 20  # submissions: with its template it needs about five seconds before it can help
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tensorgrade.fleet import LocalProcesses
     from tensorgrade.gradebook import Recorder
-    from tensorgrade.grading.grader import Grader
-    from tensorgrade.grading.records import Report, TaskRecord
+    from tensorgrade.grading.records import CheckRecord, Report, TaskRecord
     from tensorgrade.sandbox.template import Template
 
 
@@ -179,9 +178,15 @@ class _Run:
     def _graded(self, submissions: tuple[Submission, ...], means: _Means, recorder: Recorder) -> Iterator[Report]:
         from tensorgrade.fleet import grade_everywhere, grade_submissions, reference_verdicts
         from tensorgrade.grading.grader import Grader
+        from tensorgrade.grading.records import Status
 
         kept = {} if self._force else _kept(self._assignment, submissions, means.template, recorder)
         waiting = [submission for submission in submissions if submission.student not in kept]
+        yield from kept.values()
+        if not waiting:  # the reference solution need not run: the reports say what it fails
+            checks = [check for report in kept.values() for check in report.checks]
+            self.complaints += _broken(self._assignment, (check for check in checks if check.status is Status.BROKEN))
+            return
         processes = _processes_for(len(waiting), self._workers)
         if means.executor is None or processes == 1:
             grader = Grader(self._assignment, means.template)
@@ -190,8 +195,7 @@ class _Run:
             verdicts = reference_verdicts(means.executor, processes, self._assignment, self._level)
             grader = Grader(self._assignment, means.template, verdicts)
             reports = grade_everywhere(means.executor, processes, grader, waiting, afresh=self._force)
-        self.complaints += _broken(grader)
-        yield from kept.values()
+        self.complaints += _broken(self._assignment, grader.broken)
         yield from reports
 
 
@@ -228,9 +232,11 @@ def _locked(assignment: Assignment) -> Iterator[None]:
         yield
 
 
-def _broken(grader: Grader) -> list[str]:
-    return [f"graders/{grader.assignment.name}: {check.name} is broken: the reference solution fails it. "
-            f'Task "{check.task}" is left for staff.' for check in grader.broken]  # fmt: skip
+def _broken(assignment: Assignment, checks: Iterable[CheckRecord]) -> list[str]:
+    """A sentence for each check."""
+    where, why = f"graders/{assignment.name}", "is broken: the reference solution fails it"
+    said = (f'{where}: {check.name} {why}. Task "{check.task}" is left for staff.' for check in checks)
+    return list(dict.fromkeys(said))
 
 
 def _record(recorder: Recorder, report: Report) -> list[str]:

@@ -94,6 +94,8 @@ class Template:
 
     def close(self) -> None:
         """End the template and every worker of it."""
+        if not self._ready:
+            self._process.kill()  # it has no worker, and would finish its imports first
         self._control.close()  # the template ends when its control socket does
         try:
             self._process.wait(timeout=2)

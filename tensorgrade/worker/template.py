@@ -98,3 +98,4 @@ def _complain(error: Any) -> None:
 
 if __name__ == "__main__":
     main(int(sys.argv[1]), tuple(sys.argv[2:]))
+    os._exit(0)  # to clear away what it has imported takes as long as a submission
