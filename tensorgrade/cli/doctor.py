@@ -9,24 +9,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tensorgrade.cli.words import complain
+from tensorgrade.cli.words import complain, sandbox_option
 from tensorgrade.errors import SandboxError
-from tensorgrade.sandbox.levels import LEVELS, STRICT
+from tensorgrade.sandbox.levels import Level
 
 if TYPE_CHECKING:
     from tensorgrade.sandbox.mechanisms import Mechanism
 
 
 @click.command()
-@click.option(
-    "--sandbox",
-    "level_name",
-    type=click.Choice(list(LEVELS)),
-    default=STRICT.name,
-    show_default=True,
-    help="The level whose boundaries are tried.",
-)
-def doctor(level_name: str) -> int:
+@sandbox_option("The level whose boundaries are tried.")
+def doctor(level: Level) -> int:
     """Try each boundary of the sandbox on this machine.
 
     First what the levels are built on, each by itself; then every boundary, by code in the sandbox
@@ -41,11 +34,11 @@ def doctor(level_name: str) -> int:
     console.print(_mechanisms(found))
     try:
         with console.status("trying each boundary"):
-            findings = try_boundaries(LEVELS[level_name])
+            findings = try_boundaries(level)
     except SandboxError as error:
         complain(str(error))
         return 1
-    table = Table(f"boundary of {level_name}", "holds", "what its attempt saw", "how to mend")
+    table = Table(f"boundary of {level.name}", "holds", "what its attempt saw", "how to mend")
     for finding in findings:
         mend = "" if finding.holds else finding.mend
         table.add_row(finding.boundary, "yes" if finding.holds else "NO", escape(finding.seen), mend)

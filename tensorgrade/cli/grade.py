@@ -16,10 +16,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from tensorgrade.cli.interrupts import Interrupts
-from tensorgrade.cli.words import complain, course_option, progress_bar, shown, warn
+from tensorgrade.cli.words import complain, course_option, progress_bar, sandbox_option, shown, warn
 from tensorgrade.course import Assignment, Course, Submission
 from tensorgrade.errors import GradebookError, UsageError
-from tensorgrade.sandbox.levels import LEVELS, NONE, STRICT, UNCONFINED, Level
+from tensorgrade.sandbox.levels import NONE, UNCONFINED, Level
 
 WIDE = 200  # columns
 WORTH_A_PROCESS = 20  # submissions: with its template it needs about five seconds before it can help
@@ -44,14 +44,9 @@ if TYPE_CHECKING:
     "submissions, because another process needs about five seconds before it can help. The grades do not depend on N.",
 )
 @click.option("--force", is_flag=True, help="Grade again even where nothing has changed since the last time.")
-@click.option(
-    "--sandbox",
-    "level_name",
-    type=click.Choice(list(LEVELS)),
-    default=STRICT.name,
-    show_default=True,
-    help="How student code is confined. pod: in a container that forbids namespaces. none: not at all; every report "
-    "says so. A level that this machine cannot enforce is refused; see `tensorgrade doctor`.",
+@sandbox_option(
+    "How student code is confined. pod: in a container that forbids namespaces. none: not at all; every report "
+    "says so. A level that this machine cannot enforce is refused; see `tensorgrade doctor`."
 )
 @click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for standard output.")
 @course_option
@@ -60,7 +55,7 @@ def grade(
     students: tuple[str, ...],
     workers: int | None,
     force: bool,
-    level_name: str,
+    level: Level,
     json_file: str | None,
     folder: Path,
 ) -> int:
@@ -83,7 +78,6 @@ def grade(
     submissions = _chosen(course, found, students)
     if json_file not in (None, "-"):
         _require_writable(Path(str(json_file)))
-    level = LEVELS[level_name]
     if level is NONE:
         warn(UNCONFINED)
     run = _Run(found, level, force=force, workers=workers)

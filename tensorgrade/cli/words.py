@@ -20,6 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from tensorgrade.sandbox.levels import LEVELS, STRICT
+
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -50,6 +52,19 @@ def course_option(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="DIR",
         help="The course directory (default: here).",
     )(command)
+
+
+def sandbox_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the option that names a level of the sandbox."""
+    return click.option(
+        "--sandbox",
+        "level",
+        type=click.Choice(list(LEVELS)),
+        default=STRICT.name,
+        show_default=True,
+        callback=lambda context, option, name: LEVELS[name],
+        help=help_text,
+    )
 
 
 def progress_bar() -> Progress:

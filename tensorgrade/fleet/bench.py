@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import atexit
-import fcntl
 import functools
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from tensorgrade.grading.grader import Grader
 from tensorgrade.grading.records import CheckRecord, Report, Selection
 from tensorgrade.grading.store import read_kept, write_kept
 from tensorgrade.limits import Limits
+from tensorgrade.sandbox import held_folders
 from tensorgrade.sandbox.levels import STRICT, Level
 from tensorgrade.sandbox.process import Worker
 from tensorgrade.sandbox.template import Template
@@ -123,28 +122,13 @@ class Bench:
 
 
 def private_folder() -> Path:
-    """A new folder for this user only, removed when this process ends.
-
-    If it is killed, `sweep` removes the folder: this process holds a lock on it (ref: flock(2)),
-    which ends with the process however that ends.
-    """
+    """A new folder for this user only, removed when this process ends, or by `sweep` if it is killed."""
     sweep()
-    new = Path(tempfile.mkdtemp(prefix=f"new-{PREFIX}"))  # 0700 (ref: mkdtemp(3))
-    fcntl.flock(os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), fcntl.LOCK_SH)
-    folder = new.with_name(new.name.removeprefix("new-"))
-    new.rename(folder)  # never seen under its name without its lock
+    folder, _ = held_folders.make(PREFIX)  # held as long as this process lives
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder.resolve()
+    return folder
 
 
 def sweep() -> None:
     """Remove the folders of processes that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError):  # not ours, still locked, or gone meanwhile
-            if folder.lstat().st_uid == os.getuid() and not folder.is_symlink():
-                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(folder, ignore_errors=True)
-                finally:
-                    os.close(descriptor)
+    held_folders.sweep(PREFIX)

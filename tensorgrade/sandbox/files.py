@@ -70,6 +70,7 @@ INNER_MODULES = (
     "replies/outline.py",
     "sandbox/__init__.py",
     "sandbox/confine.py",
+    "sandbox/held_folders.py",
     "sandbox/landlock.py",
     "sandbox/levels.py",
     "sandbox/namespaces.py",

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
-import stat
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tensorgrade.sandbox import landlock
+from tensorgrade.sandbox import held_folders, landlock
 from tensorgrade.sandbox.landlock import Allowed
 
 PREFIX = "tensorgrade-worker-"
@@ -59,7 +54,7 @@ class SharedPlaces:
 
     Attributes:
         folder: only this user may enter it.
-        lock: held while the worker runs; `sweep` removes a folder whose lock is gone (ref: flock(2)).
+        lock: held while the worker runs, see `held_folders`.
     """
 
     folder: Path
@@ -68,11 +63,7 @@ class SharedPlaces:
     @classmethod
     def make(cls) -> SharedPlaces:
         """Make them, in the system's folder for temporary files."""
-        new = Path(tempfile.mkdtemp(prefix=f"new-{PREFIX}")).resolve()  # 0700 (ref: mkdtemp(3))
-        lock = os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        folder = new.with_name(new.name.removeprefix("new-"))
-        new.rename(folder)  # never seen under its name without its lock
+        folder, lock = held_folders.make(PREFIX)
         for name in ("submission", "scratch"):
             (folder / name).mkdir()
         return cls(folder, lock)
@@ -85,32 +76,5 @@ class SharedPlaces:
 
     def remove(self) -> None:
         """Remove all that the worker left."""
-        _remove(self.folder)
+        held_folders.remove(self.folder)
         os.close(self.lock)
-
-
-def sweep() -> None:
-    """Remove the folders of workers whose keeper was killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError):  # not ours, still locked, or gone meanwhile
-            if folder.lstat().st_uid == os.getuid() and not folder.is_symlink():
-                lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    _remove(folder)
-                finally:
-                    os.close(lock)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a tree in which a student chose the names, the rights and the depth; what resists is left."""
-    with suppress(RecursionError):
-        shutil.rmtree(folder, onerror=_open_and_try_again)
-
-
-def _open_and_try_again(function: object, path: str, error: object) -> None:
-    with suppress(OSError):
-        place = Path(path)
-        if stat.S_ISDIR(place.lstat().st_mode):
-            place.chmod(0o700)
-        shutil.rmtree(place) if place.is_dir() and not place.is_symlink() else place.unlink()

@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any
 
 from tensorgrade.limits import Limits
-from tensorgrade.sandbox import namespaces, places
+from tensorgrade.sandbox import held_folders, namespaces, places
 from tensorgrade.sandbox.confine import Confinement
 from tensorgrade.sandbox.levels import Layer
 from tensorgrade.wire import decode, encode
@@ -33,7 +33,7 @@ def main(control_number: int, readable: tuple[str, ...]) -> None:
     """Serve until the control socket closes."""
     control = socket.socket(fileno=control_number)
     namespaces.die_with_parent()
-    places.sweep()
+    held_folders.sweep(places.PREFIX)
     with suppress(RuntimeError):  # without libseccomp a worker that needs it is refused
         importlib.import_module("tensorgrade.sandbox.system_calls")
     shell = Shell.warm()
