@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from datetime import UTC, datetime
 from typing import IO, Any
 from urllib.parse import quote
@@ -23,6 +24,7 @@ from tensorgrade.hub.exchange.service import Service
 NAME = re.compile(r"\w[\w.@+ -]{0,127}")  # of assignments: part of folders and of addresses
 TOKEN = re.compile(r"(?:token|bearer)\s+(\S+)", re.IGNORECASE)
 PIECE = 64 * 1024
+READ_ANYWAY = 4  # times the limit, of somebody who may send nothing here; of more, the connection is closed
 AWAY = "the exchange's database or store is away. Try again"
 BUSY = "two of your submissions are on their way already. Wait for them, then try again"
 FULL = "the exchange's disk is full. Tell whoever runs it; what has a receipt is safe"
@@ -100,6 +102,18 @@ class Api(RequestHandler):  # type: ignore[misc]  # tornado's
         """
         if course not in self.who.courses:
             raise HTTPError(403, f"you are not in {course}")
+
+    def bound_body(self, *, is_allowed: bool) -> None:
+        """Let what is sent come to its end, whatever the answer will be: whoever is still sending would not hear it.
+
+        A proxy that is cut off in the middle makes an error of its own out of it. The time has a bound for everybody.
+
+        Args:
+            is_allowed: whether they may send something here: then they hear that it is too large, however large it is.
+        """
+        settings = self.service.settings
+        self.request.connection.set_max_body_size(sys.maxsize if is_allowed else READ_ANYWAY * settings.upload_bytes)
+        self.request.connection.set_body_timeout(settings.upload_seconds)
 
     def begin_upload(self) -> None:
         """Count what this student is handing in, until `end_upload`.

@@ -16,7 +16,6 @@ from tensorgrade.hub.exchange.callers import REMEMBERED_SECONDS
 from tensorgrade.hub.exchange.form import Form
 from tensorgrade.hub.exchange.handlers import FULL, Api
 from tensorgrade.hub.exchange.nouns import Refused, Submission, latest
-from tensorgrade.hub.exchange.sending import READ_ANYWAY
 from tensorgrade.hub.exchange.service import Service
 from tensorgrade.hub.exchange.storage import Part
 
@@ -88,19 +87,34 @@ class AssignmentPage(WebPage):
 
     form: Form | None = None
     refusal: str = ""
+    not_let_in: HTTPError | None = None
+    is_prepared = False
     size = 0
     is_whole = False
 
+    def check_xsrf_cookie(self) -> None:
+        """Tornado asks before all else, when to refuse would cut off what is still being sent: `prepare` asks again."""
+        if self.is_prepared:
+            super().check_xsrf_cookie()
+
     async def prepare(self) -> None:
         """Who asks, before a byte is taken; tornado calls this."""
-        limit = self.service.settings.upload_bytes
-        self.request.connection.set_max_body_size(READ_ANYWAY * limit)
-        self.request.connection.set_body_timeout(self.service.settings.upload_seconds)
-        await super().prepare()
-        if self.request.method != "POST" or self._finished:
+        self.is_prepared = True
+        if self.request.method != "POST":
+            await super().prepare()
             return
-        self.require_student(self.path_args[0])
-        self.begin_upload()
+        try:
+            self.check_xsrf_cookie()
+            await super().prepare()
+            self.require_student(self.path_args[0])
+            self.begin_upload()
+        except HTTPError as error:
+            self.not_let_in = error
+        self.bound_body(is_allowed=self.not_let_in is None)
+        if self.not_let_in is None:
+            self._begin()
+
+    def _begin(self) -> None:
         try:
             kind, most = self.request.headers.get("Content-Type", ""), self.service.settings.files
             self.form = Form(kind, self.service.store.incoming, most)
@@ -130,6 +144,8 @@ class AssignmentPage(WebPage):
     async def post(self, course: str, name: str) -> None:
         """Hand in, and show the receipt."""
         received = self.service.clock()
+        if self.not_let_in is not None:
+            raise self.not_let_in
         self.is_whole = True
         try:
             found, is_new = await self.run(self._hand_in, course, name, received)

@@ -18,7 +18,6 @@ from tensorgrade.hub.exchange.service import Service
 from tensorgrade.hub.exchange.storage import Part
 
 ATTEMPT = re.compile(r"[\x21-\x7e]{1,64}")
-READ_ANYWAY = 4  # times the limit; of more, the connection is closed at once
 PAGE = re.compile(r"[^/]+\.html")
 
 
@@ -34,17 +33,21 @@ class Sending(Api):
         if not self.takes_body:
             await super().prepare()
             return
-        limit = self.service.settings.upload_bytes
-        self.request.connection.set_max_body_size(READ_ANYWAY * limit)
-        self.request.connection.set_body_timeout(self.service.settings.upload_seconds)
         try:
             await super().prepare()
             await self.require_role(*self.path_args)
-            if int(self.request.headers.get("Content-Length", 0)) > limit:
-                raise self._too_large()
-            self.part = Part(self.service.store.incoming)
         except HTTPError as error:
             self.refusal = error
+        self.bound_body(is_allowed=self.refusal is None)
+        if self.refusal is None:
+            self._begin()
+
+    def _begin(self) -> None:
+        if int(self.request.headers.get("Content-Length", 0)) > self.service.settings.upload_bytes:
+            self.refusal = self._too_large()
+            return
+        try:
+            self.part = Part(self.service.store.incoming)
         except OSError:
             self.refusal = HTTPError(507, FULL)
 
