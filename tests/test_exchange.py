@@ -5,9 +5,11 @@ The numbers S1 to S10 are those of attacks that succeed on nbgrader's own exchan
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -17,7 +19,7 @@ import tarfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -28,6 +30,7 @@ import requests
 from nbgrader.utils import parse_utc
 
 from tensorgrade.hub.courses import read_courses
+from tensorgrade.hub.exchange.handlers import of_disk
 from tensorgrade.hub.folders import MachineFolders
 from tensorgrade.hub.room import home_of, room_command
 from tests.commands import run
@@ -143,6 +146,21 @@ def test_a_name_may_have_any_letters(people: dict[str, Asker]) -> None:
         assert fetched.status_code == 200
         assert "filename*=UTF-8''%E4%BD%9C" in fetched.headers["Content-Disposition"]
     finally:
+        people["iris"].ask("DELETE", place)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("a" * 128, 200), ("作" * 28, 200), ("作" * 29, 400)], ids=["ascii", "longest", "too long"]
+)
+def test_a_name_fits_into_a_folder(people: dict[str, Asker], name: str, status: int) -> None:
+    """A name that a folder could not have is refused when it is released, in a sentence; the longest one works."""
+    place = f"/courses/dl101/assignments/{name}"
+    answer = people["iris"].ask("PUT", place, data=archive_of())
+    assert answer.status_code == status, answer.text
+    if status == 400:
+        assert "expected at most 255 bytes as part of an address, got 261. Shorten the name" in answer.json()["error"]
+    else:
+        assert people["ada"].submit(place=place).status_code == 201
         people["iris"].ask("DELETE", place)
 
 
@@ -337,6 +355,52 @@ def test_a_submission_that_is_too_large_is_refused(people: dict[str, Asker], has
     pieces = (bytes(1024**2) for _ in range(101))
     answer = people["bob"].ask("POST", f"{TINY_PLACE}/submissions", data=bytes(size) if has_length else pieces)
     assert (answer.status_code, answer.json()["error"]) == (413, "expected at most 100 MiB, packed")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.EROFS])
+def test_a_disk_is_full_only_if_it_is(code: int) -> None:
+    """Of what else a disk may have, nobody hears that it is full."""
+    full = code in (errno.ENOSPC, errno.EDQUOT)
+    answer = of_disk(OSError(code, os.strerror(code)))
+    assert (answer.status_code, "is full" in str(answer.log_message)) == ((507, True) if full else (503, False))
+
+
+@pytest.mark.parametrize("folder", ["incoming", "objects/submissions/dl101/disk"])
+def test_a_disk_that_cannot_be_used_is_said_and_loses_nothing(
+    hub: Hub, people: dict[str, Asker], members: dict[str, Member], folder: str
+) -> None:
+    """The student hears to try again, the operator what it is; when it is mended, the same one is taken."""
+    staff, ada, place = people["iris"], people["ada"], "/courses/dl101/assignments/disk"
+    assert staff.ask("PUT", place, data=archive_of()).status_code == 200
+    assert ada.submit(archive_of({"tiny.ipynb": folder.encode()}), place).status_code == 201
+    listed = ada.ask("GET", "/submissions?course=dl101&assignment=disk").json()
+    members["ada"].get("/services/exchange/courses/dl101/disk")
+    broken, data = hub.state / "exchange-service" / folder, archive_of({"tiny.ipynb": b"again " + folder.encode()})
+    with in_the_way(broken):
+        answer = ada.submit(data, place)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert "nothing was stored. Try again" in answer.json()["error"]
+        page = members["ada"].ask(
+            "POST", "/services/exchange/courses/dl101/disk", files={"files": ("tiny.ipynb", b"x")}
+        )
+        assert (page.status_code, "nothing was stored. Try again" in page.text) == (503, True)
+    said = (hub.state / "hub.log").read_text()
+    assert re.search(rf"{re.escape(str(broken))}\S*: Not a directory. Mend it", said)
+    assert ada.ask("GET", "/submissions?course=dl101&assignment=disk").json() == listed
+    assert ada.submit(data, place).json()["number"] == len(listed["submissions"]) + 1
+
+
+@contextmanager
+def in_the_way(folder: Path) -> Iterator[None]:
+    """A file in the place of a folder: a disk that cannot be used, for root too."""
+    away = folder.with_name("away")
+    folder.rename(away)
+    folder.touch()
+    try:
+        yield
+    finally:
+        folder.unlink()
+        away.rename(folder)
 
 
 @pytest.mark.parametrize("service", ["exchange", "grading-dl101"])
@@ -542,6 +606,7 @@ def test_one_submission_stops_nobody_elses(hub: Hub, people: dict[str, Asker], t
         assert (tmp_path / "submitted" / "bob" / "collected" / "tiny.ipynb").read_text() == "bob"
         assert not (tmp_path / "submitted" / "ada" / "collected").exists()
         shutil.rmtree(tmp_path / "submitted")
+    assert "does not find these files" in done.stderr  # the second damage
 
 
 # What nbgrader's own exchange believes

@@ -14,7 +14,7 @@ from tornado.web import HTTPError, stream_request_body
 from tensorgrade.hub.exchange.archive import BadArchive, read_archive
 from tensorgrade.hub.exchange.callers import REMEMBERED_SECONDS
 from tensorgrade.hub.exchange.form import Form
-from tensorgrade.hub.exchange.handlers import FULL, Api
+from tensorgrade.hub.exchange.handlers import Api, of_disk
 from tensorgrade.hub.exchange.nouns import Refused, Submission, latest
 from tensorgrade.hub.exchange.service import Service
 from tensorgrade.hub.exchange.storage import Part
@@ -86,7 +86,7 @@ class AssignmentPage(WebPage):
     """One assignment: what is expected, what was handed in, and the form."""
 
     form: Form | None = None
-    refusal: str = ""
+    refusal: BadArchive | HTTPError | None = None
     not_let_in: HTTPError | None = None
     is_prepared = False
     size = 0
@@ -119,7 +119,7 @@ class AssignmentPage(WebPage):
             kind, most = self.request.headers.get("Content-Type", ""), self.service.settings.files
             self.form = Form(kind, self.service.store.incoming, most)
         except BadArchive as error:
-            self.refusal = str(error)
+            self.refusal = error
 
     def data_received(self, chunk: bytes) -> None:
         """Take a piece; tornado calls this."""
@@ -127,14 +127,15 @@ class AssignmentPage(WebPage):
         if self.refusal or self.form is None:
             return
         if self.size > self.service.settings.upload_bytes:
-            self.refusal = f"these files are larger than {self.service.settings.upload_mib} MiB together"
+            most = self.service.settings.upload_mib
+            self.refusal = BadArchive(f"these files are larger than {most} MiB together")
             return
         try:
             self.form.feed(chunk)
         except BadArchive as error:
-            self.refusal = str(error)
-        except OSError:
-            self.refusal = FULL
+            self.refusal = error
+        except OSError as error:
+            self.refusal = of_disk(error)
 
     async def get(self, course: str, name: str) -> None:
         """Show it."""
@@ -161,8 +162,8 @@ class AssignmentPage(WebPage):
         self.redirect(f"{self.settings['prefix']}/receipts/{found.id}", status=303)
 
     def _hand_in(self, course: str, name: str, received: datetime) -> tuple[Submission, bool]:
-        if self.refusal or self.form is None:
-            raise BadArchive(self.refusal or "choose at least one file")
+        if self.refusal is not None or self.form is None:
+            raise self.refusal or BadArchive("choose at least one file")
         expected = {f"{one}.ipynb" for one in self.service.records.assignment(course, name).notebooks}
         if missing := sorted(expected - set(self.form.names)):
             got = ", ".join(self.form.names) or "nothing"

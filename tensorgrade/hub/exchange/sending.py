@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from urllib.parse import quote
 
 from tornado.web import HTTPError, stream_request_body
 
-from tensorgrade.hub.exchange.archive import BadArchive, read_archive
-from tensorgrade.hub.exchange.handlers import FULL, NAME, Api, FeedbackFiles, OneAssignment, time_of
+from tensorgrade.hub.exchange.archive import NAME_BYTES, BadArchive, read_archive
+from tensorgrade.hub.exchange.handlers import NAME, Api, FeedbackFiles, OneAssignment, of_disk, time_of
 from tensorgrade.hub.exchange.nouns import Kept
 from tensorgrade.hub.exchange.service import Service
 from tensorgrade.hub.exchange.storage import Part
@@ -48,8 +49,8 @@ class Sending(Api):
             return
         try:
             self.part = Part(self.service.store.incoming)
-        except OSError:
-            self.refusal = HTTPError(507, FULL)
+        except OSError as error:
+            self.refusal = of_disk(error)
 
     @property
     def takes_body(self) -> bool:
@@ -69,8 +70,8 @@ class Sending(Api):
                 self.refusal = self._too_large()
             else:
                 self.part.write(chunk)
-        except OSError:
-            self.refusal = HTTPError(507, FULL)
+        except OSError as error:
+            self.refusal = of_disk(error)
 
     def _too_large(self) -> HTTPError:
         return HTTPError(413, f"expected at most {self.service.settings.upload_mib} MiB, packed")
@@ -136,6 +137,9 @@ class Releasing(Sending, OneAssignment):
         self.require_staff(course)
         if not NAME.fullmatch(name):
             raise HTTPError(400, f"assignment {name[:60]!r}: expected letters, digits and _ . @ + - and blanks")
+        if (size := len(quote(name, safe=""))) > NAME_BYTES:  # a folder of the store has this name
+            reason = f"expected at most {NAME_BYTES} bytes as part of an address, got {size}. Shorten the name"
+            raise HTTPError(400, f"assignment {name[:60]!r}: {reason}")
         time_of(self.get_query_argument("due", ""))
 
     async def put(self, course: str, name: str) -> None:

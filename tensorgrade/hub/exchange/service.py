@@ -103,7 +103,7 @@ class Service:
 
         Raises:
             BadArchive: it holds what none may hold.
-            OSError: the disk is full.
+            OSError: the disk does not take it.
         """
         part.flush()
         with part.path.open("rb") as file:
@@ -151,7 +151,7 @@ class Service:
         Raises:
             BadArchive: it holds what none may hold.
             Refused: it is not taken.
-            OSError: the disk is full.
+            OSError: the disk does not take it.
         """
         received = received or self.clock()
         self.require_open(self.records.assignment(course, name), received)
