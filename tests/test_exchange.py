@@ -30,6 +30,7 @@ import requests
 from nbgrader.utils import parse_utc
 
 from tensorgrade.hub.courses import read_courses
+from tensorgrade.hub.exchange.callers import address_of
 from tensorgrade.hub.exchange.handlers import of_disk
 from tensorgrade.hub.folders import MachineFolders
 from tensorgrade.hub.room import home_of, room_command
@@ -318,6 +319,29 @@ def test_a_name_or_a_time_in_the_request_is_no_matter(people: dict[str, Asker]) 
     for name in ("timestamp.txt", "submission_receipt.txt"):
         refused = people["bob"].submit(archive_of({"tiny.ipynb": b"", name: b"2026-01-01 00:00:00 UTC"}))
         assert refused.status_code == 400, name
+
+
+def test_nobody_chooses_the_address_in_the_log(hub: Hub, people: dict[str, Asker]) -> None:
+    """What a request says of where it comes from stands in no line; the hub's proxy says it."""
+    forged = {"X-Real-Ip": "198.51.100.7", "X-Forwarded-For": "198.51.100.7", "Forwarded": "for=198.51.100.7"}
+    assert people["bob"].ask("GET", "/submissions?student=ada", headers=forged).status_code == 403
+    assert audit_of(hub)[-1]["from"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "proxies", "address"),
+    [
+        ("", [], None),
+        ("198.51.100.7, 203.0.113.5", [], "203.0.113.5"),
+        ("198.51.100.7,203.0.113.5,10.0.0.7", ["10.0.0.7"], "203.0.113.5"),
+        ("198.51.100.7,::ffff:203.0.113.5,::ffff:10.0.0.7", ["10.0.0.7"], "203.0.113.5"),
+        ("10.0.0.7", ["10.0.0.7"], "10.0.0.7"),
+        (f"10.0.0.7,{'x' * 99}", ["10.0.0.7"], "x" * 60),
+    ],
+)
+def test_the_last_address_that_is_no_proxys_counts(forwarded: str, proxies: list[str], address: str | None) -> None:
+    """What stands before it anybody can have written."""
+    assert address_of(forwarded, proxies) == address
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from tensorgrade.errors import StorageError
 from tensorgrade.hub.exchange.archive import BadArchive
-from tensorgrade.hub.exchange.callers import Caller
+from tensorgrade.hub.exchange.callers import Caller, address_of
 from tensorgrade.hub.exchange.database import DISK_FULL
 from tensorgrade.hub.exchange.nouns import Refused, Submission
 from tensorgrade.hub.exchange.service import Service
@@ -203,7 +203,8 @@ class Api(RequestHandler):  # type: ignore[misc]  # tornado's
     def audit(self, event: str, **values: Any) -> None:
         """Add a line to the log."""
         who = self.caller.name if self.caller else None
-        request = {"method": self.request.method, "path": self.request.path[:500], "from": self.request.remote_ip}
+        place = address_of(self.request.headers.get("X-Forwarded-For", ""), self.service.settings.proxies)
+        request = {"method": self.request.method, "path": self.request.path[:500], "from": place}
         self.service.audit.write(event, who=who, **request, **values)
 
 
