@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -34,10 +35,14 @@ Answer = TypeVar("Answer")
 
 
 class Audit:
-    """The log of who did what and who was refused, a JSON object in a line; no file's content is in it."""
+    """The log of who did what and who was refused, a JSON object in a line; no file's content is in it.
+
+    The exchange and the commands on it write at the same time, so none of them rotates it: whoever does, renames it,
+    and each of them goes on in a new file (`hub_config/logrotate`).
+    """
 
     def __init__(self, file: Path) -> None:
-        handler = logging.FileHandler(file, encoding="utf-8")
+        handler = WatchedFileHandler(file, encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(message)s"))
         self._log = logging.Logger("audit")  # of its own: nobody else's settings reach it
         self._log.addHandler(handler)
