@@ -19,10 +19,12 @@ import tarfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import pytest
@@ -35,7 +37,7 @@ from tensorgrade.hub.exchange.handlers import of_disk
 from tensorgrade.hub.folders import MachineFolders
 from tensorgrade.hub.room import home_of, room_command
 from tests.commands import run
-from tests.running_exchange import API, TINY_PLACE, Asker, archive_of, audit_of, kill_under_load, link, token_of
+from tests.running_exchange import API, TINY_PLACE, Asker, Upload, archive_of, audit_of, kill_under_load, link, token_of
 from tests.running_hub import SECONDS, TINY, TWO_COURSES, Hub, Member, hub_of_two_courses
 
 STRICT = "late_hours = 1\n"
@@ -306,6 +308,100 @@ def test_a_browsers_cookies_open_no_interface(hub: Hub, members: dict[str, Membe
 
 
 # Nobody hands in for somebody else, or at another time
+
+
+def upload(way: str, asker: Asker, member: Member, name: str) -> Upload:
+    """A submission by a student, of which the first half is sent, through the interface or by the page."""
+    content = {"tiny.ipynb": uuid.uuid4().bytes}
+    if way == "api":
+        address = f"{asker.hub.address}{API}/courses/dl101/assignments/{name}/submissions"
+        headers = {"Authorization": f"token {asker.token}"}
+        request, session = requests.Request("POST", address, headers, data=archive_of(content)), requests.Session()
+    else:
+        path = f"/services/exchange/courses/dl101/{name}"
+        member.get(path).raise_for_status()
+        files = [("files", (one, bytes(10_000) + text)) for one, text in content.items()]
+        headers = {"X-XSRFToken": member._token(path)}
+        request, session = requests.Request("POST", asker.hub.address + path, headers, files), member.session
+    return Upload(session.prepare_request(request), asker.hub.state / "exchange-service" / "incoming")
+
+
+@pytest.fixture
+def moment(people: dict[str, Asker]) -> Iterator[str]:
+    """An assignment that nobody has handed in yet."""
+    place = "/courses/dl101/assignments/moment"
+    assert people["iris"].ask("PUT", place, data=archive_of()).status_code == 200
+    yield place
+    people["iris"].ask("DELETE", place)
+
+
+def last_of(people: dict[str, Asker], user: str, place: str) -> dict[str, Any]:
+    """The last submission of a student for an assignment."""
+    where = {"course": "dl101", "assignment": place.rsplit("/", 1)[1], "student": user}
+    found: dict[str, Any] = people["tom"].ask("GET", "/submissions", params=where).json()["submissions"][-1]
+    return found
+
+
+@pytest.mark.parametrize("way", ["api", "page"])
+def test_what_ends_after_the_due_date_is_late(
+    people: dict[str, Asker], members: dict[str, Member], moment: str, way: str
+) -> None:
+    """What counts is the last byte: nobody gets more time by beginning early and sending slowly."""
+    sent = upload(way, people["ada"], members["ada"], "moment")
+    now = datetime.now(UTC).isoformat()
+    assert people["iris"].ask("PATCH", moment, params={"due": now}).status_code == 200
+    sent.send_rest()
+    assert sent.status() in (201, 303)
+    assert 0 < last_of(people, "ada", moment)["seconds_late"] < 60
+
+
+@pytest.mark.parametrize("way", ["api", "page"])
+def test_what_has_come_is_not_late_because_of_others(
+    hub: Hub, people: dict[str, Asker], members: dict[str, Member], moment: str, way: str
+) -> None:
+    """The last byte has come, nobody has the time to look at it, and the due date passes: it is in time."""
+    sent = upload(way, people["bob"], members["bob"], "moment")
+    with closing(sqlite3.connect(hub.state / "exchange-service" / "exchange.sqlite", isolation_level=None)) as other:
+        other.execute("begin immediate")
+        with ThreadPoolExecutor(40) as pool:
+            waiting = [pool.submit(people["iris"].ask, "PATCH", TINY_PLACE, params={"due": ""}) for _ in range(40)]
+            wait_until_busy(hub)
+            sent.send_rest()
+            time.sleep(1)
+            due = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+            other.execute("update assignments set due_at = ? where name = 'moment'", [due])
+            other.execute("commit")
+            assert {one.result().status_code for one in waiting} == {200}
+    assert sent.status() in (201, 303)
+    found = last_of(people, "bob", moment)
+    assert found["due"] == f"{due} UTC"
+    assert found["seconds_late"] == 0
+
+
+def wait_until_busy(hub: Hub) -> None:
+    """Until nothing that needs the disk is answered any more."""
+    deadline = time.monotonic() + SECONDS
+    with suppress(requests.Timeout):
+        while requests.get(f"{hub.address}/services/exchange/health", timeout=0.5):
+            assert time.monotonic() < deadline
+
+
+def test_a_third_upload_at_a_time_waits(people: dict[str, Asker], members: dict[str, Member], moment: str) -> None:
+    """It is refused on both ways, the other two are taken, and so is what is sent after them; others send meanwhile."""
+    ada, where = people["ada"], {"course": "dl101", "assignment": "moment"}
+    before = len(ada.ask("GET", "/submissions", params=where).json()["submissions"])
+    sent = [upload(way, ada, members["ada"], "moment") for way in ("api", "page")]
+    third = ada.submit(archive_of({"tiny.ipynb": b"third"}), moment)
+    assert (third.status_code, third.headers["Retry-After"]) == (429, "5")
+    assert "two of your submissions are on their way" in third.json()["error"]
+    path, files = "/services/exchange/courses/dl101/moment", {"files": ("tiny.ipynb", b"third")}
+    page = members["ada"].ask("POST", path, files=files)
+    assert (page.status_code, "two of your submissions are on their way" in page.text) == (429, True)
+    assert people["bob"].submit(place=moment).status_code == 201
+    for one in sent:
+        one.send_rest()
+    assert [one.status() for one in sent] == [201, 303]
+    assert ada.submit(archive_of({"tiny.ipynb": b"third"}), moment).json()["number"] == before + 3
 
 
 def test_a_name_or_a_time_in_the_request_is_no_matter(people: dict[str, Asker]) -> None:
