@@ -7,7 +7,7 @@ PROXY := .venv/share/proxy/node_modules/.package-lock.json
 NEXT_HUB := build/jupyterhub-6/.ready
 OBJECTS := build/swift/.ready
 
-.PHONY: help demo test proof hub lint format release doctor sandbox browser database kernel clean
+.PHONY: help demo test proof hub lint format release doctor sandbox browser database logs kernel clean
 .DEFAULT_GOAL := help
 
 help:          ## show this list
@@ -16,10 +16,10 @@ help:          ## show this list
 demo: $(READY) sandbox  ## release, collect, grade and give feedback on ten sample submissions
 	$(PY) demo/demo.py
 
-test: lint sandbox browser database $(PROXY)  ## format, rules, types and the suite (budget: 15 minutes on two cores)
+test: lint sandbox browser database logs $(PROXY)  ## format, rules, types and the suite (budget: 15 minutes on two cores)
 	$(PY) -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder -m "not proof"
 
-proof: $(READY) sandbox browser database kernel $(PROXY) $(NEXT_HUB) $(OBJECTS)  ## the long tests: every mutant, many secrets, repeated kills (budget: 40 minutes)
+proof: $(READY) sandbox browser database logs kernel $(PROXY) $(NEXT_HUB) $(OBJECTS)  ## the long tests: every mutant, many secrets, repeated kills (budget: 40 minutes)
 	$(PY) -m pytest --numprocesses 2 --dist worksteal -m proof
 
 hub: $(READY) $(PROXY) sandbox  ## start a JupyterHub on this machine, as hub_config/ says
@@ -89,6 +89,13 @@ database:      ## install PostgreSQL, which the exchange may use, or say how
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; \
 	else \
 		echo "PostgreSQL is missing. Install it: sudo apt-get install postgresql" >&2; exit 1; \
+	fi
+
+logs:          ## install logrotate, which the exchange's log is for, or say how
+	@ls /usr/sbin/logrotate >/dev/null 2>&1 || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq logrotate >/dev/null; \
+	else \
+		echo "logrotate is missing. Install it: sudo apt-get install logrotate" >&2; exit 1; \
 	fi
 
 kernel:        ## install user-mode Linux, a kernel to try limits on, or say how

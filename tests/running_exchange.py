@@ -13,10 +13,12 @@ import tarfile
 import threading
 import time
 import uuid
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -85,6 +87,38 @@ class Asker:
         """Hand in."""
         sent = archive_of() if data is None else data
         return self.ask("POST", f"{place}/submissions", data=sent, headers=headers)
+
+
+class Upload:
+    """A request of which the first half is sent, over a connection of its own.
+
+    Args:
+        request: all of it.
+        incoming: where the exchange has what is on its way; that of this one is there when this returns.
+    """
+
+    def __init__(self, request: requests.PreparedRequest, incoming: Path) -> None:
+        address, body = urlsplit(str(request.url)), bytes(request.body or b"")
+        self._rest = body[len(body) // 2 :]
+        self._connection = HTTPConnection(str(address.hostname), address.port, timeout=SECONDS)
+        self._connection.putrequest(str(request.method), f"{address.path}?{address.query}")
+        for name, value in request.headers.items():
+            self._connection.putheader(name, value)
+        before = len(list(incoming.glob("*.part")))
+        self._connection.endheaders(body[: len(body) // 2])
+        deadline = time.monotonic() + SECONDS
+        while len(list(incoming.glob("*.part"))) == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def send_rest(self) -> None:
+        """The second half."""
+        self._connection.send(self._rest)
+
+    def status(self) -> int:
+        """What is answered."""
+        with closing(self._connection):
+            return self._connection.getresponse().status
 
 
 def kill_exchange(hub: Hub) -> None:

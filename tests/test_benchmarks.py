@@ -44,3 +44,13 @@ def test_five_people_at_once_meet_no_error(tmp_path: Path) -> None:
     rows = re.findall(r"^\| ([a-z ]+) \| (\d) \|", table, re.M)
     phases = ("sign in", "start a server", "fetch", "check", "submit", "still there")
     assert rows == [(phase, "5") for phase in phases]
+
+
+@pytest.mark.proof
+def test_twenty_people_hand_in_at_once(tmp_path: Path) -> None:
+    """Each gets a receipt in both rounds, and each receipt leads to its bytes."""
+    command = [sys.executable, "-m", "benchmarks.exchange", "--students", "20", "--write", str(tmp_path / "table.md")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = re.findall(r"^\| (.+ people) \| (\d+) \| (\d+) \|", (tmp_path / "table.md").read_text(), re.M)
+    assert rows == [("unknown people", "20", "0"), ("known people", "20", "0")]

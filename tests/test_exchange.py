@@ -5,9 +5,11 @@ The numbers S1 to S10 are those of attacks that succeed on nbgrader's own exchan
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -17,10 +19,12 @@ import tarfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import pytest
@@ -28,10 +32,12 @@ import requests
 from nbgrader.utils import parse_utc
 
 from tensorgrade.hub.courses import read_courses
+from tensorgrade.hub.exchange.callers import address_of
+from tensorgrade.hub.exchange.handlers import of_disk
 from tensorgrade.hub.folders import MachineFolders
 from tensorgrade.hub.room import home_of, room_command
 from tests.commands import run
-from tests.running_exchange import API, TINY_PLACE, Asker, archive_of, audit_of, kill_under_load, link, token_of
+from tests.running_exchange import API, TINY_PLACE, Asker, Upload, archive_of, audit_of, kill_under_load, link, token_of
 from tests.running_hub import SECONDS, TINY, TWO_COURSES, Hub, Member, hub_of_two_courses
 
 STRICT = "late_hours = 1\n"
@@ -143,6 +149,21 @@ def test_a_name_may_have_any_letters(people: dict[str, Asker]) -> None:
         assert fetched.status_code == 200
         assert "filename*=UTF-8''%E4%BD%9C" in fetched.headers["Content-Disposition"]
     finally:
+        people["iris"].ask("DELETE", place)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("a" * 128, 200), ("作" * 28, 200), ("作" * 29, 400)], ids=["ascii", "longest", "too long"]
+)
+def test_a_name_fits_into_a_folder(people: dict[str, Asker], name: str, status: int) -> None:
+    """A name that a folder could not have is refused when it is released, in a sentence; the longest one works."""
+    place = f"/courses/dl101/assignments/{name}"
+    answer = people["iris"].ask("PUT", place, data=archive_of())
+    assert answer.status_code == status, answer.text
+    if status == 400:
+        assert "expected at most 255 bytes as part of an address, got 261. Shorten the name" in answer.json()["error"]
+    else:
+        assert people["ada"].submit(place=place).status_code == 201
         people["iris"].ask("DELETE", place)
 
 
@@ -289,6 +310,100 @@ def test_a_browsers_cookies_open_no_interface(hub: Hub, members: dict[str, Membe
 # Nobody hands in for somebody else, or at another time
 
 
+def upload(way: str, asker: Asker, member: Member, name: str) -> Upload:
+    """A submission by a student, of which the first half is sent, through the interface or by the page."""
+    content = {"tiny.ipynb": uuid.uuid4().bytes}
+    if way == "api":
+        address = f"{asker.hub.address}{API}/courses/dl101/assignments/{name}/submissions"
+        headers = {"Authorization": f"token {asker.token}"}
+        request, session = requests.Request("POST", address, headers, data=archive_of(content)), requests.Session()
+    else:
+        path = f"/services/exchange/courses/dl101/{name}"
+        member.get(path).raise_for_status()
+        files = [("files", (one, bytes(10_000) + text)) for one, text in content.items()]
+        headers = {"X-XSRFToken": member._token(path)}
+        request, session = requests.Request("POST", asker.hub.address + path, headers, files), member.session
+    return Upload(session.prepare_request(request), asker.hub.state / "exchange-service" / "incoming")
+
+
+@pytest.fixture
+def moment(people: dict[str, Asker]) -> Iterator[str]:
+    """An assignment that nobody has handed in yet."""
+    place = "/courses/dl101/assignments/moment"
+    assert people["iris"].ask("PUT", place, data=archive_of()).status_code == 200
+    yield place
+    people["iris"].ask("DELETE", place)
+
+
+def last_of(people: dict[str, Asker], user: str, place: str) -> dict[str, Any]:
+    """The last submission of a student for an assignment."""
+    where = {"course": "dl101", "assignment": place.rsplit("/", 1)[1], "student": user}
+    found: dict[str, Any] = people["tom"].ask("GET", "/submissions", params=where).json()["submissions"][-1]
+    return found
+
+
+@pytest.mark.parametrize("way", ["api", "page"])
+def test_what_ends_after_the_due_date_is_late(
+    people: dict[str, Asker], members: dict[str, Member], moment: str, way: str
+) -> None:
+    """What counts is the last byte: nobody gets more time by beginning early and sending slowly."""
+    sent = upload(way, people["ada"], members["ada"], "moment")
+    now = datetime.now(UTC).isoformat()
+    assert people["iris"].ask("PATCH", moment, params={"due": now}).status_code == 200
+    sent.send_rest()
+    assert sent.status() in (201, 303)
+    assert 0 < last_of(people, "ada", moment)["seconds_late"] < 60
+
+
+@pytest.mark.parametrize("way", ["api", "page"])
+def test_what_has_come_is_not_late_because_of_others(
+    hub: Hub, people: dict[str, Asker], members: dict[str, Member], moment: str, way: str
+) -> None:
+    """The last byte has come, nobody has the time to look at it, and the due date passes: it is in time."""
+    sent = upload(way, people["bob"], members["bob"], "moment")
+    with closing(sqlite3.connect(hub.state / "exchange-service" / "exchange.sqlite", isolation_level=None)) as other:
+        other.execute("begin immediate")
+        with ThreadPoolExecutor(40) as pool:
+            waiting = [pool.submit(people["iris"].ask, "PATCH", TINY_PLACE, params={"due": ""}) for _ in range(40)]
+            wait_until_busy(hub)
+            sent.send_rest()
+            time.sleep(1)
+            due = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+            other.execute("update assignments set due_at = ? where name = 'moment'", [due])
+            other.execute("commit")
+            assert {one.result().status_code for one in waiting} == {200}
+    assert sent.status() in (201, 303)
+    found = last_of(people, "bob", moment)
+    assert found["due"] == f"{due} UTC"
+    assert found["seconds_late"] == 0
+
+
+def wait_until_busy(hub: Hub) -> None:
+    """Until nothing that needs the disk is answered any more."""
+    deadline = time.monotonic() + SECONDS
+    with suppress(requests.Timeout):
+        while requests.get(f"{hub.address}/services/exchange/health", timeout=0.5):
+            assert time.monotonic() < deadline
+
+
+def test_a_third_upload_at_a_time_waits(people: dict[str, Asker], members: dict[str, Member], moment: str) -> None:
+    """It is refused on both ways, the other two are taken, and so is what is sent after them; others send meanwhile."""
+    ada, where = people["ada"], {"course": "dl101", "assignment": "moment"}
+    before = len(ada.ask("GET", "/submissions", params=where).json()["submissions"])
+    sent = [upload(way, ada, members["ada"], "moment") for way in ("api", "page")]
+    third = ada.submit(archive_of({"tiny.ipynb": b"third"}), moment)
+    assert (third.status_code, third.headers["Retry-After"]) == (429, "5")
+    assert "two of your submissions are on their way" in third.json()["error"]
+    path, files = "/services/exchange/courses/dl101/moment", {"files": ("tiny.ipynb", b"third")}
+    page = members["ada"].ask("POST", path, files=files)
+    assert (page.status_code, "two of your submissions are on their way" in page.text) == (429, True)
+    assert people["bob"].submit(place=moment).status_code == 201
+    for one in sent:
+        one.send_rest()
+    assert [one.status() for one in sent] == [201, 303]
+    assert ada.submit(archive_of({"tiny.ipynb": b"third"}), moment).json()["number"] == before + 3
+
+
 def test_a_name_or_a_time_in_the_request_is_no_matter(people: dict[str, Asker]) -> None:
     """S1, S2: whatever a request says of who and when, the token and the server's clock decide."""
     before = datetime.now(UTC).replace(tzinfo=None)
@@ -300,6 +415,29 @@ def test_a_name_or_a_time_in_the_request_is_no_matter(people: dict[str, Asker]) 
     for name in ("timestamp.txt", "submission_receipt.txt"):
         refused = people["bob"].submit(archive_of({"tiny.ipynb": b"", name: b"2026-01-01 00:00:00 UTC"}))
         assert refused.status_code == 400, name
+
+
+def test_nobody_chooses_the_address_in_the_log(hub: Hub, people: dict[str, Asker]) -> None:
+    """What a request says of where it comes from stands in no line; the hub's proxy says it."""
+    forged = {"X-Real-Ip": "198.51.100.7", "X-Forwarded-For": "198.51.100.7", "Forwarded": "for=198.51.100.7"}
+    assert people["bob"].ask("GET", "/submissions?student=ada", headers=forged).status_code == 403
+    assert audit_of(hub)[-1]["from"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "proxies", "address"),
+    [
+        ("", [], None),
+        ("198.51.100.7, 203.0.113.5", [], "203.0.113.5"),
+        ("198.51.100.7,203.0.113.5,10.0.0.7", ["10.0.0.7"], "203.0.113.5"),
+        ("198.51.100.7,::ffff:203.0.113.5,::ffff:10.0.0.7", ["10.0.0.7"], "203.0.113.5"),
+        ("10.0.0.7", ["10.0.0.7"], "10.0.0.7"),
+        (f"10.0.0.7,{'x' * 99}", ["10.0.0.7"], "x" * 60),
+    ],
+)
+def test_the_last_address_that_is_no_proxys_counts(forwarded: str, proxies: list[str], address: str | None) -> None:
+    """What stands before it anybody can have written."""
+    assert address_of(forwarded, proxies) == address
 
 
 @pytest.mark.parametrize(
@@ -337,6 +475,52 @@ def test_a_submission_that_is_too_large_is_refused(people: dict[str, Asker], has
     pieces = (bytes(1024**2) for _ in range(101))
     answer = people["bob"].ask("POST", f"{TINY_PLACE}/submissions", data=bytes(size) if has_length else pieces)
     assert (answer.status_code, answer.json()["error"]) == (413, "expected at most 100 MiB, packed")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.EROFS])
+def test_a_disk_is_full_only_if_it_is(code: int) -> None:
+    """Of what else a disk may have, nobody hears that it is full."""
+    full = code in (errno.ENOSPC, errno.EDQUOT)
+    answer = of_disk(OSError(code, os.strerror(code)))
+    assert (answer.status_code, "is full" in str(answer.log_message)) == ((507, True) if full else (503, False))
+
+
+@pytest.mark.parametrize("folder", ["incoming", "objects/submissions/dl101/disk"])
+def test_a_disk_that_cannot_be_used_is_said_and_loses_nothing(
+    hub: Hub, people: dict[str, Asker], members: dict[str, Member], folder: str
+) -> None:
+    """The student hears to try again, the operator what it is; when it is mended, the same one is taken."""
+    staff, ada, place = people["iris"], people["ada"], "/courses/dl101/assignments/disk"
+    assert staff.ask("PUT", place, data=archive_of()).status_code == 200
+    assert ada.submit(archive_of({"tiny.ipynb": folder.encode()}), place).status_code == 201
+    listed = ada.ask("GET", "/submissions?course=dl101&assignment=disk").json()
+    members["ada"].get("/services/exchange/courses/dl101/disk")
+    broken, data = hub.state / "exchange-service" / folder, archive_of({"tiny.ipynb": b"again " + folder.encode()})
+    with in_the_way(broken):
+        answer = ada.submit(data, place)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert "nothing was stored. Try again" in answer.json()["error"]
+        page = members["ada"].ask(
+            "POST", "/services/exchange/courses/dl101/disk", files={"files": ("tiny.ipynb", b"x")}
+        )
+        assert (page.status_code, "nothing was stored. Try again" in page.text) == (503, True)
+    said = (hub.state / "hub.log").read_text()
+    assert re.search(rf"{re.escape(str(broken))}\S*: Not a directory. Mend it", said)
+    assert ada.ask("GET", "/submissions?course=dl101&assignment=disk").json() == listed
+    assert ada.submit(data, place).json()["number"] == len(listed["submissions"]) + 1
+
+
+@contextmanager
+def in_the_way(folder: Path) -> Iterator[None]:
+    """A file in the place of a folder: a disk that cannot be used, for root too."""
+    away = folder.with_name("away")
+    folder.rename(away)
+    folder.touch()
+    try:
+        yield
+    finally:
+        folder.unlink()
+        away.rename(folder)
 
 
 @pytest.mark.parametrize("service", ["exchange", "grading-dl101"])
@@ -542,6 +726,7 @@ def test_one_submission_stops_nobody_elses(hub: Hub, people: dict[str, Asker], t
         assert (tmp_path / "submitted" / "bob" / "collected" / "tiny.ipynb").read_text() == "bob"
         assert not (tmp_path / "submitted" / "ada" / "collected").exists()
         shutil.rmtree(tmp_path / "submitted")
+    assert "does not find these files" in done.stderr  # the second damage
 
 
 # What nbgrader's own exchange believes

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tensorgrade.hub.exchange.archive import ArchiveLimits, BadArchive, names_in, pack, unpack
+from tensorgrade.hub.exchange.form import Form
 
 LIMITS = ArchiveLimits(1024**2, 20)
 Make = Callable[[tarfile.TarFile], None]
@@ -220,3 +222,34 @@ def test_unpacking_writes_through_nothing(tmp_path: Path) -> None:
     with pytest.raises(BadArchive, match="cannot be written"):
         unpack(io.BytesIO(archive(member("a", b"changed"))), folder, LIMITS)
     assert (tmp_path / "outside").read_text() == "kept"
+
+
+def parts(*names: str) -> bytes:
+    """The parts of a form, as a browser sends them; an empty name: a field without a file."""
+    heads = (f'name="files"; filename="{name}"' if name else 'name="_xsrf"' for name in names)
+    return "".join(f"--edge\r\nContent-Disposition: form-data; {head}\r\n\r\nx\r\n" for head in heads).encode()
+
+
+def test_a_form_of_many_files_takes_one_descriptor(tmp_path: Path) -> None:
+    """72 kB with a thousand files hold no thousand descriptors, of which a process has not many more."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    form = Form("multipart/form-data; boundary=edge", tmp_path, 1000)
+    try:
+        form.feed(parts(*(f"{number}.txt" for number in range(1000))))
+        assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
+        form.feed(b"--edge--\r\n")
+        with closing(form.packed()) as whole, whole.path.open("rb") as packed:
+            whole.end()
+            assert len(names_in(packed, ArchiveLimits(1024**2, 1000))) == 1000
+    finally:
+        form.close()
+
+
+def test_a_form_has_only_so_many_parts(tmp_path: Path) -> None:
+    """Fields that are no files count too; the reason is a sentence."""
+    form = Form("multipart/form-data; boundary=edge", tmp_path, 3)
+    form.feed(parts("a", "", "b"))
+    with pytest.raises(BadArchive, match="expected at most 3 files, got more"):
+        form.feed(parts(""))
+    form.close()
+    assert list(tmp_path.iterdir()) == []

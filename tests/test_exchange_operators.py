@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -20,6 +22,7 @@ from tensorgrade.hub.exchange.application import open_service
 from tensorgrade.hub.exchange.backup import back_up, check
 from tensorgrade.hub.exchange.service import Service
 from tests.commands import run
+from tests.running_hub import ROOT
 from tests.test_exchange_records import COURSE, open_again, part, service
 
 __all__ = ["service"]  # the fixture
@@ -61,8 +64,10 @@ def test_a_copy_that_is_not_whole_is_noticed(service: Service, tmp_path: Path) -
     """A file that is missing or has changed is named, by the command too."""
     service.hand_in(part(service), "dl101", "tiny", "ada", None)
     state, copy = tmp_path / "state", tmp_path / "copy"
+    (state / "audit.log-20260201-1769904000").write_text("{}\n")
     done = run(tmp_path, "tensorgrade", "exchange-backup", str(state), str(copy))
     assert done.stdout.splitlines() == [f"2 new files copied to {copy}", "2 files are as they were handed in"]
+    assert (copy / "audit.log-20260201-1769904000").read_text() == "{}\n"
     [file] = (copy / "objects" / "submissions").rglob("*.tar.gz")
     good = file.read_bytes()
     file.write_bytes(good[:-1] + b"x")
@@ -72,6 +77,59 @@ def test_a_copy_that_is_not_whole_is_noticed(service: Service, tmp_path: Path) -
     assert "missing. This copy is not whole" in run(tmp_path, "tensorgrade", "exchange-backup", str(copy)).stderr
     with pytest.raises(UsageError, match=r"no exchange\.sqlite here"):
         back_up(tmp_path, copy)
+
+
+# The log
+
+
+WRITER = """
+import itertools, sys, time
+from pathlib import Path
+from tensorgrade.hub.exchange.service import Audit
+log, who, stop = sys.argv[1:]
+audit = Audit(Path(log))
+for number in itertools.count():
+    audit.write("handed in", who=who, number=number)
+    time.sleep(0.0005)
+    if Path(stop).exists():
+        sys.exit(0)
+"""
+WRITERS = ("exchange-retire", "service")
+
+
+def test_rotating_the_log_loses_no_line(tmp_path: Path) -> None:
+    """While two processes write, logrotate does as hub_config says: both go on in the new file, each line is there."""
+    program = shutil.which("logrotate", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        pytest.skip("no logrotate here. On Debian and Ubuntu: apt-get install logrotate")
+    state, settings, stop = tmp_path / "state", tmp_path / "rotate", tmp_path / "stop"
+    state.mkdir(mode=0o700)
+    text = (ROOT / "hub_config" / "logrotate" / "tensorgrade-exchange").read_text()
+    settings.write_text(text.replace("/var/lib/tensorgrade-hub/exchange-service", str(state)))
+    command = [sys.executable, "-c", WRITER, str(state / "audit.log")]
+    writers = [subprocess.Popen([*command, who, str(stop)], cwd=ROOT) for who in WRITERS]
+    try:
+        wait_for_lines_of_both(state / "audit.log")
+        rotate = [program, "--force", "--state", str(tmp_path / "rotated"), str(settings)]
+        subprocess.run(rotate, check=True, capture_output=True)
+        wait_for_lines_of_both(state / "audit.log")
+    finally:
+        stop.touch()
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+    files = list(state.glob("audit.log*"))
+    assert len(files) == 2
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    for who in WRITERS:
+        numbers = sorted(line["number"] for line in lines if line["who"] == who)
+        assert numbers == list(range(len(numbers)))
+
+
+def wait_for_lines_of_both(file: Path) -> None:
+    """Until both have written into this one."""
+    deadline = time.monotonic() + 60
+    while not all(f'"{who}"' in (file.read_text() if file.exists() else "") for who in WRITERS):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 # PostgreSQL

@@ -159,16 +159,28 @@ def test_pages_are_for_whom_they_are(hub: Hub, browser: Browser, ada: Page, iris
 
 
 def test_another_page_cannot_hand_in(hub: Hub, iris: Asker) -> None:
-    """A form that somebody else's page sends with a student's cookies lacks what only ours knows."""
+    """A form that somebody else's page sends with a student's cookies lacks what only ours knows; it hears so."""
     member = Member(hub, "bob")
     assert member.get(f"{PLACE}/").status_code == 200
-    files = {"files": ("tiny.ipynb", NOTEBOOK)}
     path = f"{hub.address}{PLACE}/courses/dl101/tiny"
     for forged in ("", "?_xsrf=0"):
-        # The exchange says no before it has read what comes; if the proxy is still sending, it answers 503 instead.
-        assert member.session.post(path + forged, files=files, timeout=60).status_code in (403, 503)
-        assert audit_of(hub)[-1]["status"] == 403
+        for more in (b"", os.urandom(1_000_000)):
+            files = {"files": ("tiny.ipynb", NOTEBOOK + more)}
+            answer = member.session.post(path + forged, files=files, timeout=60)
+            assert (answer.status_code, "xsrf" in answer.text.lower()) == (403, True)
+            assert (audit_of(hub)[-1]["status"], audit_of(hub)[-1]["who"]) == (403, None)
     assert iris.ask("GET", "/submissions?course=dl101&student=bob").json()["submissions"] == []
+
+
+@pytest.mark.parametrize(
+    ("who", "mib", "status"), [("nobody", 7, 401), ("wrong", 7, 403), ("iris", 7, 403), ("bob", 30, 413)]
+)
+def test_who_is_refused_hears_why(hub: Hub, iris: Asker, who: str, mib: int, status: int) -> None:
+    """While a large body is still being sent: the proxy passes on what the exchange says, and no error of its own."""
+    tokens = {"nobody": "", "wrong": "0" * 32, "iris": iris.token}
+    answer = Asker(who, hub, tokens[who] if who in tokens else token_of(Member(hub, who))).submit(bytes(mib * 1024**2))
+    assert answer.status_code == status, answer.text
+    assert answer.json()["error"]
 
 
 def submit(hub: Hub, token: str, *words: str) -> subprocess.CompletedProcess[str]:

@@ -3,91 +3,47 @@
 from __future__ import annotations
 
 import os
-import random
-import secrets
 import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import requests
 
+from benchmarks.exchange import hub_of_students, lost, rush
 from tests.running_exchange import API, TINY_PLACE, Asker, archive_of, kill_exchange, kill_under_load, wait_until_up
-from tests.running_hub import SECONDS, Hub, hub_of_two_courses
+from tests.running_hub import SECONDS, Hub
 
 pytestmark = pytest.mark.proof
 STUDENTS = [f"s{number:03}" for number in range(500)]
-COURSES = f"""
-[dl101]
-title = "Deep learning"
-folder = "courses/dl101"
-instructors = ["iris"]
-students = {STUDENTS!r}
-""".replace("'", '"')
-LOADER = secrets.token_hex(16)
-# Passwords of 500 people would take minutes to make; and somebody who makes tokens for them.
-MORE = f"""
-c.JupyterHub.authenticator_class = "dummy"
-c.JupyterHub.services.append({{"name": "loader", "api_token": {LOADER!r}}})
-c.JupyterHub.load_roles.append({{"name": "loader", "services": ["loader"], "scopes": ["tokens"]}})
-"""
 
 
 @pytest.fixture(scope="module")
-def hub() -> Iterator[Hub]:
-    """A hub with a course of 500."""
-    with hub_of_two_courses(COURSES, more=MORE) as started:
+def course() -> Iterator[tuple[Hub, list[Asker]]]:
+    """A hub with a course of 500, all of them with tokens."""
+    with hub_of_students(len(STUDENTS)) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
-def people(hub: Hub) -> dict[str, Asker]:
-    """All of them with tokens."""
-    session = requests.Session()
-    session.headers["Authorization"] = f"token {LOADER}"
+def hub(course: tuple[Hub, list[Asker]]) -> Hub:
+    """The hub."""
+    return course[0]
 
-    def asker(user: str) -> Asker:
-        answer = session.post(f"{hub.address}/hub/api/users/{user}/tokens", json={}, timeout=SECONDS)
-        assert answer.status_code == 201, answer.text
-        return Asker(user, hub, str(answer.json()["token"]))
 
-    found = {user: asker(user) for user in ("iris", *STUDENTS)}
-    release(found["iris"], TINY_PLACE)
-    return found
+@pytest.fixture(scope="module")
+def people(course: tuple[Hub, list[Asker]]) -> dict[str, Asker]:
+    """Everybody, by name."""
+    return {asker.user: asker for asker in course[1]}
 
 
 def release(iris: Asker, place: str) -> str:
     """Let an assignment out."""
     assert iris.ask("PUT", place, data=archive_of()).status_code == 200
     return place
-
-
-def rush(askers: list[Asker], place: str, size: int, within: float) -> tuple[list[float], dict[str, tuple[bytes, str]]]:
-    """All hand in within some seconds, each once, each with other bytes.
-
-    Returns:
-        How long each waited, in seconds, and by student what was sent and the receipt.
-    """
-    start, receipts = threading.Barrier(len(askers)), {}
-
-    def hand_in(asker: Asker) -> float:
-        data = archive_of({"tiny.ipynb": os.urandom(size)})
-        start.wait()
-        time.sleep(random.uniform(0, within))
-        began = time.monotonic()
-        answer = asker.submit(data, place)
-        assert answer.status_code == 201, answer.text
-        receipts[asker.user] = (data, str(answer.json()["receipt"]))
-        return time.monotonic() - began
-
-    with ThreadPoolExecutor(len(askers)) as pool:
-        return list(pool.map(hand_in, askers)), receipts
 
 
 def told(waits: list[float]) -> str:
@@ -98,11 +54,14 @@ def told(waits: list[float]) -> str:
 
 def test_five_hundred_at_once(people: dict[str, Asker], capsys: pytest.CaptureFixture[str]) -> None:
     """200 kB each, all at the same moment, nobody known to the exchange yet: each gets a receipt."""
-    waits, receipts = rush([people[user] for user in STUDENTS], TINY_PLACE, 200_000, 0)
+    found = rush([people[user] for user in STUDENTS], TINY_PLACE, 200_000, 0)
+    assert found.errors == []
     listed = people["iris"].ask("GET", "/submissions", params={"course": "dl101"}).json()["submissions"]
-    assert {one["student"]: one["receipt"] for one in listed} == {user: one for user, (_, one) in receipts.items()}
+    assert {one["student"]: one["receipt"] for one in listed} == {
+        user: receipt for user, (_, receipt) in found.receipts.items()
+    }
     with capsys.disabled():
-        sys.stdout.write(f"\nat once, {told(waits)}\n")
+        sys.stdout.write(f"\nat once, {told(found.waits)}\n")
 
 
 def test_three_hundred_in_ten_seconds_and_a_kill(
@@ -110,13 +69,12 @@ def test_three_hundred_in_ten_seconds_and_a_kill(
 ) -> None:
     """Then kill -9: every receipt leads to its bytes."""
     place = release(people["iris"], "/courses/dl101/assignments/rush")
-    waits, receipts = rush([people[user] for user in STUDENTS[:300]], place, 200_000, 10)
+    found = rush([people[user] for user in STUDENTS[:300]], place, 200_000, 10)
     kill_exchange(hub)
     wait_until_up(hub)
-    for user, (data, receipt) in receipts.items():
-        assert people[user].ask("GET", f"/submissions/{receipt}/files").content == data
+    assert (found.errors, lost(list(people.values()), found)) == ([], [])
     with capsys.disabled():
-        sys.stdout.write(f"\nin ten seconds, {told(waits)}\n")
+        sys.stdout.write(f"\nin ten seconds, {told(found.waits)}\n")
 
 
 def test_thirty_kills_lose_nothing(hub: Hub, people: dict[str, Asker], capsys: pytest.CaptureFixture[str]) -> None:

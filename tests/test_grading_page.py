@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -261,6 +263,50 @@ def test_the_page_of_a_hostile_submission_runs_nothing(hub: Hub, tom: Member) ->
         assert window.locator(shown).count() > 10
         assert window.evaluate(hostile_outputs.ACTIVE, shown) == []
         keep_picture(window, "hostile-submission")
+
+
+def test_a_long_comment_is_saved_and_what_is_not_is_said(hub: Hub, tom: Member) -> None:
+    """A comment has more room than anybody needs; what does not fit stays in its field, with the reason below it."""
+    address = f"{hub.address}{PAGE}/formgrader/submissions/{submission_of(hub, 'ada')}/"
+    with chromium() as browser:
+        window = signed_in(browser, hub, "tom")
+        window.goto(address)
+        field = window.locator("#why-comment")
+        expect(field).to_have_attribute("placeholder", re.compile("."))
+        for size, status in ((200_000, 200), (3_000_000, 413)):
+            with window.expect_response(re.compile("/api/comment/")) as answer:
+                field.fill("long " * (size // 5))
+                field.blur()
+            assert answer.value.status == status
+        said = window.get_by_role("alert").filter(has_text="Not saved: it is longer than 1 MiB. Shorten it.")
+        expect(said).to_be_visible()
+        expect(window.locator(".comment-saved:visible")).to_have_count(0)
+        assert field.input_value() == "long " * 600_000
+        keep_picture(window, "comment-not-saved")
+        window.context.set_offline(True)
+        window.get_by_role("button", name="Save again").click()
+        expect(window.get_by_role("alert")).to_contain_text("the page's server does not answer")
+        window.context.set_offline(False)
+        field.fill("shorter")
+        window.get_by_role("button", name="Save again").click()
+        expect(window.locator(".unsaved")).to_have_count(0)
+        window.reload()
+        expect(field).to_have_value("shorter")
+
+
+@pytest.mark.parametrize("user", ["", "ada"])
+def test_nobody_else_is_lent_memory_for_a_comment(hub: Hub, people: dict[str, Member], tom: Member, user: str) -> None:
+    """Without a sign-in, or as a student, more than a little is refused by its length, before it was taken."""
+    path = f"{PAGE}/formgrader/api/comment/1"
+    assert tom.get(path).status_code == 404  # the page is loaded
+    head = f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n"
+    if user:
+        people[user].get(f"{PAGE}/formgrader")
+        cookies = "; ".join(f"{one.name}={one.value}" for one in people[user].session.cookies)
+        head += f"Cookie: {cookies}\r\nX-XSRFToken: {people[user]._token(path)}\r\n"
+    with socket.create_connection(("127.0.0.1", hub.port), timeout=10) as connection:
+        connection.sendall(f"{head}\r\n1".encode())
+        assert connection.recv(12) == b"HTTP/1.1 400"
 
 
 def test_graded_code_reaches_no_token_and_no_gradebook(hub: Hub, tom: Member) -> None:

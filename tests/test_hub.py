@@ -72,6 +72,7 @@ PROFILE = '[cpu]\ntitle = "T"\ntext = "T"\ncores = 2\nmemory_gib = 4\nimage = "i
         ("exchange", "[folder]", r"expected one of the tables \[service\], \[directory\]"),
         ("exchange", "[service]\n[directory]", "expected one table, got 2"),
         ("exchange", "[service]\nupload_mib = 0", "upload_mib: expected 1 or more, got 0"),
+        ("exchange", '[service]\nproxies = ["proxy"]', "proxies: expected addresses such as 10.0.0.7, got 'proxy'"),
         ("courses", COURSE.replace("dl101", "DL101"), "expected a name of small letters"),
         ("courses", COURSE + 'students = ["../ada"]', "user '../ada': expected small letters"),
         ("courses", COURSE + 'students = ["iris"]', "iris is both staff and student"),

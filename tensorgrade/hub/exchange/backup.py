@@ -37,8 +37,8 @@ def back_up(state: Path, to: Path) -> int:
     with closing(sqlite3.connect(state / DATABASE)) as source, closing(sqlite3.connect(new)) as copy:
         source.backup(copy)
         copied = sum(_copy(state / "objects" / key, to / "objects" / key) for key, _ in _stored(copy))
-    if (state / "audit.log").is_file():
-        shutil.copyfile(state / "audit.log", to / "audit.log")
+    for log in state.glob("audit.log*"):  # the ones before it, too
+        shutil.copyfile(log, to / log.name)
     new.replace(to / DATABASE)
     check(to)
     return copied

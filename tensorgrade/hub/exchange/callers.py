@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Collection
@@ -92,3 +93,34 @@ class Callers:
         staff = frozenset(course.name for course in self._courses if course.staff_group in groups)
         students = frozenset(course.name for course in self._courses if course.student_group in groups)
         return Caller(name, students - staff, staff, metrics)
+
+
+def address_of(forwarded: str, proxies: Collection[str]) -> str | None:
+    """From where somebody asks, for the log.
+
+    The hub's proxy adds the address that it sees to what was in the header already, and anybody can have written that.
+    So the last one counts; before it, only what a proxy in front of the hub's has added (ref: MDN, X-Forwarded-For,
+    "selecting an IP address"). X-Real-Ip counts for nothing: the hub's proxy passes on what it is sent.
+
+    Args:
+        forwarded: the header X-Forwarded-For.
+        proxies: addresses of the proxies in front of the hub's own.
+
+    Returns:
+        The address; None: it was not asked through the proxy.
+    """
+    found, known = None, {_plain(proxy) for proxy in proxies}
+    for entry in reversed(forwarded.split(",") if forwarded else []):
+        found = _plain(entry.strip())
+        if found not in known:
+            break
+    return found
+
+
+def _plain(address: str) -> str:
+    """An address as it is usually written; one of IPv4 in one of IPv6's is that one."""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:60]
+    return str(getattr(known, "ipv4_mapped", None) or known)

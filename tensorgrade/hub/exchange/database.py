@@ -14,6 +14,7 @@ from tensorgrade.errors import StorageError
 
 PATIENCE_SECONDS = 20.0  # a database that is away for so long is waited for
 RACES = 50  # of writers for the same number
+DISK_FULL = "the exchange's disk is full. Free some space on it"
 FULL = ("database or disk is full", "No space left on device")
 # PostgreSQL is stopping, has crashed, or is starting (ref: its manual, appendix A, class 57).
 AWAY = ("57P01", "57P02", "57P03")
@@ -81,7 +82,7 @@ class Database:
                     raise
             except DBAPIError as error:
                 if any(words in str(error) for words in FULL):
-                    raise StorageError("the exchange's disk is full. Free some space on it") from error
+                    raise StorageError(DISK_FULL) from error
                 away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
                 away = away or any(code in str(error.orig) for code in AWAY)
                 if not away or time.monotonic() > deadline:

@@ -26,8 +26,8 @@ class Form:
         name, options = parse_options_header(kind)
         if name != "multipart/form-data" or "boundary" not in options:
             raise BadArchive("expected a form with files")
-        self._parser = PushMultipartParser(options["boundary"], max_segment_count=most)
-        self._folder = folder
+        self._parser = PushMultipartParser(options["boundary"])
+        self._folder, self._most, self._count = folder, most, 0
         self._current: Part | None = None
         self._files: list[tuple[str, Part]] = []
 
@@ -35,20 +35,26 @@ class Form:
         """Take a piece.
 
         Raises:
-            BadArchive: this is no form, or a file has a name that is not taken.
-            OSError: the disk is full.
+            BadArchive: this is no form, it has too many parts, or a file has a name that is not taken.
+            OSError: the disk does not take it.
         """
         try:
             for event in self._parser.parse(chunk):
                 if isinstance(event, MultipartSegment):
                     self._current = self._begin(event)
-                elif event is not None and self._current is not None:
+                elif self._current is not None and event is not None:
                     self._current.write(bytes(event))
+                elif self._current is not None:
+                    self._current.end()  # a descriptor for each file of a form would be all that there are
+                    self._current = None
         except MultipartError as error:
             raise BadArchive(f"the form is damaged ({error})") from error
 
     def _begin(self, segment: MultipartSegment) -> Part | None:
         """A file, or None for what is none: a browser sends an empty name where nothing was chosen."""
+        self._count += 1
+        if self._count > self._most:
+            raise BadArchive(f"expected at most {self._most} files, got more")
         if not segment.filename:
             return None
         if not is_plain(segment.filename) or "/" in segment.filename:
@@ -76,8 +82,6 @@ class Form:
             raise BadArchive("choose at least one file")
         if len(set(self.names)) < len(self.names):
             raise BadArchive("two files have the same name")
-        for _, part in self._files:
-            part.flush()
         whole = Part(self._folder)
         try:
             pack([(name, part.path) for name, part in self._files], whole)

@@ -5,8 +5,12 @@ Only a token in the ``Authorization`` header counts here, so that no page of som
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
+import os
 import re
+import sys
 from datetime import UTC, datetime
 from typing import IO, Any
 from urllib.parse import quote
@@ -16,16 +20,23 @@ from tornado.web import HTTPError, RequestHandler
 
 from tensorgrade.errors import StorageError
 from tensorgrade.hub.exchange.archive import BadArchive
-from tensorgrade.hub.exchange.callers import Caller
+from tensorgrade.hub.exchange.callers import Caller, address_of
+from tensorgrade.hub.exchange.database import DISK_FULL
 from tensorgrade.hub.exchange.nouns import Refused, Submission
 from tensorgrade.hub.exchange.service import Service
+from tensorgrade.hub.exchange.storage import Missing
 
 NAME = re.compile(r"\w[\w.@+ -]{0,127}")  # of assignments: part of folders and of addresses
 TOKEN = re.compile(r"(?:token|bearer)\s+(\S+)", re.IGNORECASE)
 PIECE = 64 * 1024
+READ_ANYWAY = 4  # times the limit, of somebody who may send nothing here; of more, the connection is closed
 AWAY = "the exchange's database or store is away. Try again"
 BUSY = "two of your submissions are on their way already. Wait for them, then try again"
 FULL = "the exchange's disk is full. Tell whoever runs it; what has a receipt is safe"
+NOT_STORED = "the exchange could not use its disk: nothing was stored. Try again; what has a receipt is safe"
+GONE = "the exchange does not find these files. Tell whoever runs it"
+
+log = logging.getLogger("tensorgrade.exchange")
 
 
 class Api(RequestHandler):  # type: ignore[misc]  # tornado's
@@ -101,6 +112,18 @@ class Api(RequestHandler):  # type: ignore[misc]  # tornado's
         if course not in self.who.courses:
             raise HTTPError(403, f"you are not in {course}")
 
+    def bound_body(self, *, is_allowed: bool) -> None:
+        """Let what is sent come to its end, whatever the answer will be: whoever is still sending would not hear it.
+
+        A proxy that is cut off in the middle makes an error of its own out of it. The time has a bound for everybody.
+
+        Args:
+            is_allowed: whether they may send something here: then they hear that it is too large, however large it is.
+        """
+        settings = self.service.settings
+        self.request.connection.set_max_body_size(sys.maxsize if is_allowed else READ_ANYWAY * settings.upload_bytes)
+        self.request.connection.set_body_timeout(settings.upload_seconds)
+
     def begin_upload(self) -> None:
         """Count what this student is handing in, until `end_upload`.
 
@@ -141,11 +164,15 @@ class Api(RequestHandler):  # type: ignore[misc]  # tornado's
             raise HTTPError(error.status, error.reason) from error
         except BadArchive as error:
             raise HTTPError(400, f"the archive is not taken: {error}") from error
+        except Missing as error:
+            log.error("%s", error)
+            raise HTTPError(404, GONE) from error
         except StorageError as error:
-            full = "full" in str(error)
+            log.error("%s", error)
+            full = str(error) == DISK_FULL
             raise HTTPError(507 if full else 503, FULL if full else AWAY) from error
         except OSError as error:
-            raise HTTPError(507, FULL) from error
+            raise of_disk(error) from error
 
     async def send(self, file: IO[bytes], name: str) -> None:
         """Answer with a file that was kept."""
@@ -176,7 +203,8 @@ class Api(RequestHandler):  # type: ignore[misc]  # tornado's
     def audit(self, event: str, **values: Any) -> None:
         """Add a line to the log."""
         who = self.caller.name if self.caller else None
-        request = {"method": self.request.method, "path": self.request.path[:500], "from": self.request.remote_ip}
+        place = address_of(self.request.headers.get("X-Forwarded-For", ""), self.service.settings.proxies)
+        request = {"method": self.request.method, "path": self.request.path[:500], "from": place}
         self.service.audit.write(event, who=who, **request, **values)
 
 
@@ -292,6 +320,13 @@ class FeedbackFiles(Api):
         found = await self.own_submission(receipt)
         stored = await self.run(found.require_feedback)
         await self.send(await self.run(self.service.store.open, stored), "feedback")
+
+
+def of_disk(error: OSError) -> HTTPError:
+    """The answer to an error of the disk; what it was is written down for whoever runs the exchange."""
+    place = os.fsdecode(error.filename or "the exchange's folder")
+    log.error("%s: %s. Mend it; what came meanwhile was refused, and has no receipt", place, error.strerror or error)
+    return HTTPError(507, FULL) if error.errno in (errno.ENOSPC, errno.EDQUOT) else HTTPError(503, NOT_STORED)
 
 
 def time_of(text: str) -> datetime | None:

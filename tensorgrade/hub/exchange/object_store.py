@@ -19,7 +19,7 @@ from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
 from tensorgrade.errors import StorageError, UsageError
-from tensorgrade.hub.exchange.storage import IncomingFolder, Part
+from tensorgrade.hub.exchange.storage import IncomingFolder, Missing, Part
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 60.0
 CONNECTIONS = 16  # one for each thread of the service
@@ -134,7 +134,8 @@ class S3Store(IncomingFolder):
         """Read what was kept, all of it before the first byte is sent on.
 
         Raises:
-            StorageError: it is not there, or the store is away.
+            Missing: it is not there.
+            StorageError: the store is away.
         """
         file = tempfile.TemporaryFile(dir=self.incoming)  # noqa: SIM115 - whoever asks closes it
         try:
@@ -146,7 +147,10 @@ class S3Store(IncomingFolder):
         return file
 
     def _fetch(self, key: str, to: IO[bytes]) -> None:
-        answer = self._client.get_object(self._bucket, key)
+        try:
+            answer = self._client.get_object(self._bucket, key)
+        except S3Error as error:
+            raise (Missing(key) if error.code == "NoSuchKey" else error) from None
         try:
             for piece in answer.stream(PIECE):
                 to.write(piece)

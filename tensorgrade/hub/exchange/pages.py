@@ -14,9 +14,8 @@ from tornado.web import HTTPError, stream_request_body
 from tensorgrade.hub.exchange.archive import BadArchive, read_archive
 from tensorgrade.hub.exchange.callers import REMEMBERED_SECONDS
 from tensorgrade.hub.exchange.form import Form
-from tensorgrade.hub.exchange.handlers import FULL, Api
+from tensorgrade.hub.exchange.handlers import Api, of_disk
 from tensorgrade.hub.exchange.nouns import Refused, Submission, latest
-from tensorgrade.hub.exchange.sending import READ_ANYWAY
 from tensorgrade.hub.exchange.service import Service
 from tensorgrade.hub.exchange.storage import Part
 
@@ -87,25 +86,40 @@ class AssignmentPage(WebPage):
     """One assignment: what is expected, what was handed in, and the form."""
 
     form: Form | None = None
-    refusal: str = ""
+    refusal: BadArchive | HTTPError | None = None
+    not_let_in: HTTPError | None = None
+    is_prepared = False
     size = 0
     is_whole = False
 
+    def check_xsrf_cookie(self) -> None:
+        """Tornado asks before all else, when to refuse would cut off what is still being sent: `prepare` asks again."""
+        if self.is_prepared:
+            super().check_xsrf_cookie()
+
     async def prepare(self) -> None:
         """Who asks, before a byte is taken; tornado calls this."""
-        limit = self.service.settings.upload_bytes
-        self.request.connection.set_max_body_size(READ_ANYWAY * limit)
-        self.request.connection.set_body_timeout(self.service.settings.upload_seconds)
-        await super().prepare()
-        if self.request.method != "POST" or self._finished:
+        self.is_prepared = True
+        if self.request.method != "POST":
+            await super().prepare()
             return
-        self.require_student(self.path_args[0])
-        self.begin_upload()
+        try:
+            self.check_xsrf_cookie()
+            await super().prepare()
+            self.require_student(self.path_args[0])
+            self.begin_upload()
+        except HTTPError as error:
+            self.not_let_in = error
+        self.bound_body(is_allowed=self.not_let_in is None)
+        if self.not_let_in is None:
+            self._begin()
+
+    def _begin(self) -> None:
         try:
             kind, most = self.request.headers.get("Content-Type", ""), self.service.settings.files
             self.form = Form(kind, self.service.store.incoming, most)
         except BadArchive as error:
-            self.refusal = str(error)
+            self.refusal = error
 
     def data_received(self, chunk: bytes) -> None:
         """Take a piece; tornado calls this."""
@@ -113,14 +127,15 @@ class AssignmentPage(WebPage):
         if self.refusal or self.form is None:
             return
         if self.size > self.service.settings.upload_bytes:
-            self.refusal = f"these files are larger than {self.service.settings.upload_mib} MiB together"
+            most = self.service.settings.upload_mib
+            self.refusal = BadArchive(f"these files are larger than {most} MiB together")
             return
         try:
             self.form.feed(chunk)
         except BadArchive as error:
-            self.refusal = str(error)
-        except OSError:
-            self.refusal = FULL
+            self.refusal = error
+        except OSError as error:
+            self.refusal = of_disk(error)
 
     async def get(self, course: str, name: str) -> None:
         """Show it."""
@@ -130,6 +145,8 @@ class AssignmentPage(WebPage):
     async def post(self, course: str, name: str) -> None:
         """Hand in, and show the receipt."""
         received = self.service.clock()
+        if self.not_let_in is not None:
+            raise self.not_let_in
         self.is_whole = True
         try:
             found, is_new = await self.run(self._hand_in, course, name, received)
@@ -145,8 +162,8 @@ class AssignmentPage(WebPage):
         self.redirect(f"{self.settings['prefix']}/receipts/{found.id}", status=303)
 
     def _hand_in(self, course: str, name: str, received: datetime) -> tuple[Submission, bool]:
-        if self.refusal or self.form is None:
-            raise BadArchive(self.refusal or "choose at least one file")
+        if self.refusal is not None or self.form is None:
+            raise self.refusal or BadArchive("choose at least one file")
         expected = {f"{one}.ipynb" for one in self.service.records.assignment(course, name).notebooks}
         if missing := sorted(expected - set(self.form.names)):
             got = ", ".join(self.form.names) or "nothing"

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+from urllib.parse import quote
 
 from tornado.web import HTTPError, stream_request_body
 
-from tensorgrade.hub.exchange.archive import BadArchive, read_archive
-from tensorgrade.hub.exchange.handlers import FULL, NAME, Api, FeedbackFiles, OneAssignment, time_of
+from tensorgrade.hub.exchange.archive import NAME_BYTES, BadArchive, read_archive
+from tensorgrade.hub.exchange.handlers import NAME, Api, FeedbackFiles, OneAssignment, of_disk, time_of
 from tensorgrade.hub.exchange.nouns import Kept
 from tensorgrade.hub.exchange.service import Service
 from tensorgrade.hub.exchange.storage import Part
 
 ATTEMPT = re.compile(r"[\x21-\x7e]{1,64}")
-READ_ANYWAY = 4  # times the limit; of more, the connection is closed at once
 PAGE = re.compile(r"[^/]+\.html")
 
 
@@ -34,19 +34,23 @@ class Sending(Api):
         if not self.takes_body:
             await super().prepare()
             return
-        limit = self.service.settings.upload_bytes
-        self.request.connection.set_max_body_size(READ_ANYWAY * limit)
-        self.request.connection.set_body_timeout(self.service.settings.upload_seconds)
         try:
             await super().prepare()
             await self.require_role(*self.path_args)
-            if int(self.request.headers.get("Content-Length", 0)) > limit:
-                raise self._too_large()
-            self.part = Part(self.service.store.incoming)
         except HTTPError as error:
             self.refusal = error
-        except OSError:
-            self.refusal = HTTPError(507, FULL)
+        self.bound_body(is_allowed=self.refusal is None)
+        if self.refusal is None:
+            self._begin()
+
+    def _begin(self) -> None:
+        if int(self.request.headers.get("Content-Length", 0)) > self.service.settings.upload_bytes:
+            self.refusal = self._too_large()
+            return
+        try:
+            self.part = Part(self.service.store.incoming)
+        except OSError as error:
+            self.refusal = of_disk(error)
 
     @property
     def takes_body(self) -> bool:
@@ -66,8 +70,8 @@ class Sending(Api):
                 self.refusal = self._too_large()
             else:
                 self.part.write(chunk)
-        except OSError:
-            self.refusal = HTTPError(507, FULL)
+        except OSError as error:
+            self.refusal = of_disk(error)
 
     def _too_large(self) -> HTTPError:
         return HTTPError(413, f"expected at most {self.service.settings.upload_mib} MiB, packed")
@@ -133,6 +137,9 @@ class Releasing(Sending, OneAssignment):
         self.require_staff(course)
         if not NAME.fullmatch(name):
             raise HTTPError(400, f"assignment {name[:60]!r}: expected letters, digits and _ . @ + - and blanks")
+        if (size := len(quote(name, safe=""))) > NAME_BYTES:  # a folder of the store has this name
+            reason = f"expected at most {NAME_BYTES} bytes as part of an address, got {size}. Shorten the name"
+            raise HTTPError(400, f"assignment {name[:60]!r}: {reason}")
         time_of(self.get_query_argument("due", ""))
 
     async def put(self, course: str, name: str) -> None:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -34,10 +35,14 @@ Answer = TypeVar("Answer")
 
 
 class Audit:
-    """The log of who did what and who was refused, a JSON object in a line; no file's content is in it."""
+    """The log of who did what and who was refused, a JSON object in a line; no file's content is in it.
+
+    The exchange and the commands on it write at the same time, so none of them rotates it: whoever does, renames it,
+    and each of them goes on in a new file (`hub_config/logrotate`).
+    """
 
     def __init__(self, file: Path) -> None:
-        handler = logging.FileHandler(file, encoding="utf-8")
+        handler = WatchedFileHandler(file, encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(message)s"))
         self._log = logging.Logger("audit")  # of its own: nobody else's settings reach it
         self._log.addHandler(handler)
@@ -103,7 +108,7 @@ class Service:
 
         Raises:
             BadArchive: it holds what none may hold.
-            OSError: the disk is full.
+            OSError: the disk does not take it.
         """
         part.flush()
         with part.path.open("rb") as file:
@@ -151,7 +156,7 @@ class Service:
         Raises:
             BadArchive: it holds what none may hold.
             Refused: it is not taken.
-            OSError: the disk is full.
+            OSError: the disk does not take it.
         """
         received = received or self.clock()
         self.require_open(self.records.assignment(course, name), received)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class ExchangeSettings:
         upload_seconds: how long one upload may take.
         keep_days: how old submissions and feedback become before `tensorgrade exchange-retire` removes their bytes;
             left out: they are kept for ever.
+        proxies: addresses of proxies in front of the hub's own, such as one that ends TLS: what they say of where
+            somebody asks from is believed. Whoever else asks from such an address can say what they like.
         database_file: a file beside this one that holds SQLAlchemy's address of a PostgreSQL database, such as
             postgresql+pg8000://exchange:password@host/exchange; nobody else may read it. Empty: SQLite.
         store_file: a file beside this one that names a bucket of an object store and its keys; nobody else may read
@@ -41,6 +44,7 @@ class ExchangeSettings:
     student_mib: int = 2000
     upload_seconds: int = 300
     keep_days: int | None = None
+    proxies: tuple[str, ...] = ()
     database_file: str = ""
     store_file: str = ""
 
@@ -56,6 +60,11 @@ class ExchangeSettings:
             value = getattr(self, field.name)
             if isinstance(value, int) and value < 1:
                 raise ValueError(f"{field.name}: expected 1 or more, got {value}")
+        for address in self.proxies:
+            try:
+                ipaddress.ip_address(address)
+            except ValueError as error:
+                raise ValueError(f"proxies: expected addresses such as 10.0.0.7, got {address!r}") from error
 
     @property
     def is_service(self) -> bool:

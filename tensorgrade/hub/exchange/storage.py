@@ -10,6 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Protocol
 
+from tensorgrade.errors import StorageError
+
+
+class Missing(StorageError):
+    """Bytes that have a record are not in the store."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key}: missing in the exchange's store. Put it back from a backup")
+
 
 class Part:
     """An upload on its way in: bytes on the disk under no name that anybody asks for."""
@@ -24,7 +33,7 @@ class Part:
         """Add bytes.
 
         Raises:
-            OSError: the disk is full.
+            OSError: the disk does not take them.
         """
         self._file.write(data)
         self._digest.update(data)
@@ -39,9 +48,17 @@ class Part:
         """Make it readable.
 
         Raises:
-            OSError: the disk is full.
+            OSError: the disk does not take it.
         """
         self._file.flush()
+
+    def end(self) -> None:
+        """Make it readable, and let go of its descriptor; no more can be added.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        self._file.close()
 
     def sync(self) -> None:
         """Wait until the disk has all of it (ref: fsync(2)); no more can be added."""
@@ -72,7 +89,11 @@ class Store(Protocol):
         """Give an upload its name; once this returns, it is kept whatever happens."""
 
     def open(self, key: str) -> IO[bytes]:
-        """Read what was kept."""
+        """Read what was kept.
+
+        Raises:
+            Missing: it is not there.
+        """
 
     def remove(self, key: str) -> None:
         """Drop what nobody needs any more; what is not there is no matter."""
@@ -129,7 +150,7 @@ class FolderStore(IncomingFolder):
         The same bytes under the same name change nothing, so this may be done again.
 
         Raises:
-            OSError: the disk is full.
+            OSError: the disk does not take it.
         """
         part.sync()
         target = self._objects / key
@@ -148,9 +169,12 @@ class FolderStore(IncomingFolder):
         """Read what was kept.
 
         Raises:
-            OSError: it is not there.
+            Missing: it is not there.
         """
-        return (self._objects / key).open("rb")
+        try:
+            return (self._objects / key).open("rb")
+        except FileNotFoundError as error:
+            raise Missing(key) from error
 
     def remove(self, key: str) -> None:
         """Drop what nobody needs any more; what is not there is no matter."""

@@ -17,6 +17,7 @@ import logging
 import os
 import re
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from nbgrader.api import MissingEntry
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.server_extensions.formgrader import apihandlers, handlers
 from nbgrader.server_extensions.formgrader.base import BaseApiHandler, BaseHandler
-from tornado.web import HTTPError, RedirectHandler, StaticFileHandler, authenticated
+from tornado.web import HTTPError, RedirectHandler, StaticFileHandler, authenticated, stream_request_body
 
 from tensorgrade.errors import ExchangeError
 from tensorgrade.hub.grading.jobs import Job, Jobs
@@ -35,6 +36,7 @@ from tensorgrade.hub.grading.templates import BASE, NONCE, content_policy
 NAME = re.compile(r"\w[\w.@+ -]{0,127}")
 HEARTBEAT_SECONDS = 20.0
 FILE_BYTES = 32 * 1024 * 1024
+COMMENT_BYTES = 1024 * 1024
 IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif"}
 REPORT = "staff-report.html"
 FILE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -171,6 +173,47 @@ class AssignmentSettings(Guarded, apihandlers.AssignmentHandler):  # type: ignor
             raise HTTPError(503, f"The due date is changed here, and not for students: {error}") from error
 
 
+@stream_request_body
+class Comment(Guarded, apihandlers.CommentHandler):  # type: ignore[misc]
+    """A comment on a submission: the one thing here of which people write much.
+
+    Of nobody but staff is so much held in memory (tests/test_grading_page.py, "nobody else"), and what is too
+    much comes to its end and is forgotten: the page would not hear why of a connection that is cut.
+    """
+
+    is_prepared = False
+
+    def check_xsrf_cookie(self) -> None:
+        """Tornado asks before all else, when to refuse would cut off what is still being sent: `prepare` asks again."""
+        if self.is_prepared:
+            super().check_xsrf_cookie()
+
+    async def prepare(self) -> None:
+        """Find out who asks before more than a little is taken; tornado calls this."""
+        self.is_prepared, self.text, self.size = True, bytearray(), 0
+        await super().prepare()
+        if self.get_current_user() is not None:
+            self.request.connection.set_max_body_size(sys.maxsize)  # within the time of a request
+
+    def data_received(self, chunk: bytes) -> None:
+        """Take a piece; tornado calls this."""
+        self.size += len(chunk)
+        if self.size <= COMMENT_BYTES:
+            self.text += chunk
+
+    def put(self, comment: str) -> None:
+        """Write it down.
+
+        Raises:
+            HTTPError: 413, it is too long.
+        """
+        self.check_xsrf_cookie()
+        if self.size > COMMENT_BYTES:
+            raise HTTPError(413, f"expected a comment of at most {COMMENT_BYTES // 1024} KiB")
+        self.request.body = bytes(self.text)
+        super().put(comment)
+
+
 class JobsHandler(Guarded, BaseApiHandler):  # type: ignore[misc]
     """What runs and how much waits."""
 
@@ -197,7 +240,7 @@ PAGES = {
     apihandlers.NotebookCollectionHandler, apihandlers.SubmissionCollectionHandler, apihandlers.SubmissionHandler,
     apihandlers.SubmittedNotebookCollectionHandler, apihandlers.FlagSubmissionHandler,
     apihandlers.GradeCollectionHandler, apihandlers.GradeHandler, apihandlers.CommentCollectionHandler,
-    apihandlers.CommentHandler, apihandlers.StudentCollectionHandler, apihandlers.StudentHandler,
+    apihandlers.StudentCollectionHandler, apihandlers.StudentHandler,
     apihandlers.StudentSubmissionCollectionHandler, apihandlers.StudentNotebookSubmissionCollectionHandler,
 }  # fmt: skip
 JOBS = {
@@ -237,6 +280,8 @@ def all_handlers(prefix: str, mathjax: str) -> list[tuple[Any, ...]]:
             rules.append((pattern, JobHandler, {"action": JOBS[handler]}))
         elif handler is apihandlers.AssignmentHandler:
             rules.append((pattern, AssignmentSettings))
+        elif handler is apihandlers.CommentHandler:
+            rules.append((pattern, Comment))
         elif handler in PAGES:
             rules.append((pattern, type(handler.__name__, (Guarded, handler), {})))
     rules.append((r"/formgrader/submissions/(?P<submission_id>[^/]+)/(?P<path>.+)", SubmissionFile))

@@ -39,7 +39,8 @@ PASSED_ON = (
 )
 
 TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the name of a variable
-# Tornado holds a body in memory before anybody knows who sends it; formgrader's are points and comments.
+# Tornado holds a body in memory before anybody knows who sends it; formgrader's are points. For
+# comments of staff there is more room, see `handlers.Comment`.
 BODY_BYTES, BODY_SECONDS = 64 * 1024, 30
 SECONDS_UNASKED = 20.0  # with many courses, loading all at once would hold up the hub's start
 

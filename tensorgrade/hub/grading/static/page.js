@@ -1,5 +1,5 @@
 // What the grading page adds to formgrader: links into the person's own JupyterLab, the line about
-// work in progress, one button for all submissions, and the way to the report for staff.
+// work in progress, one button for all submissions, the way to the report for staff, and why something is not saved.
 "use strict";
 
 (function () {
@@ -66,6 +66,37 @@
       $("#all-modal").on("hidden.bs.modal", () => location.reload());
     });
     look();
+  }
+
+  // What could not be saved stays in its field, with the reason beside it; formgrader would show nothing but its wheel.
+  function reason(status) {
+    if (status === 413) return "it is longer than 1 MiB. Shorten it.";
+    if (status === 403) return "you are not signed in any more. Sign in on another tab, then save again.";
+    return "the page's server does not answer" + (status ? " (" + status + ")" : "") + ". Try again in a moment.";
+  }
+
+  function sayWhatIsNotSaved(View, field) {
+    const initialize = View.prototype.initialize;
+    View.prototype.initialize = function () {
+      initialize.apply(this, arguments);
+      const forget = () => this.$el.find(".unsaved." + field).remove();
+      this.listenTo(this.model, "sync", forget);
+      this.listenTo(this.model, "error", (_, answer) => {
+        forget();
+        this.$glyph.stop(true).hide();
+        $('<div role="alert" class="unsaved alert alert-danger"/>').addClass(field)
+          .text("Not saved: " + reason(answer.status) + " ")
+          .append($('<button type="button" class="btn btn-default btn-xs"/>').text("Save again").click(() => this.save()))
+          .insertAfter(this.$el.find("." + field).not(".unsaved").last());
+      });
+    };
+  }
+  if (typeof CommentUI !== "undefined") {
+    sayWhatIsNotSaved(CommentUI, "comment");
+    sayWhatIsNotSaved(GradeUI, "score");
+    window.addEventListener("beforeunload", (event) => {
+      if (document.querySelector(".unsaved")) event.preventDefault();
+    });
   }
 
   $(document).ajaxSend((_, __, options) => {
