@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tests.running_hub import SECONDS, Hub, Member, children_of
+from tests.running_hub import SECONDS, Hub, Member, children_of, wait_until_gone
 
 API = "/services/exchange/api"
 TINY_PLACE = "/courses/dl101/assignments/tiny"
@@ -122,14 +122,20 @@ class Upload:
 
 
 def kill_exchange(hub: Hub) -> None:
-    """Kill -9; the hub starts it again."""
+    """Kill -9; it is started again."""
+    kill_service(hub, b"exchange")
+
+
+def kill_service(hub: Hub, *command: bytes) -> None:
+    """Kill -9 of what runs a command of ours, and wait until it is dead; its supervisor starts it again."""
     for pid in children_of(hub.process.pid):
         with suppress(OSError):
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if b"exchange" in words[:3] and words[0].endswith((b"python", b"python3")):
+            if set(command) <= set(words[:4]) and words[0].endswith((b"python", b"python3")):
                 os.kill(pid, signal.SIGKILL)
+                wait_until_gone(pid)
                 return
-    raise AssertionError("no exchange runs")
+    raise AssertionError(f"no {command!r} runs")
 
 
 def is_up(hub: Hub) -> bool:

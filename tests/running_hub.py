@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -194,3 +194,29 @@ def children_of(pid: int) -> list[int]:
         new = [child for child, parent in parents.items() if parent in new]
         found += new
     return found
+
+
+def environment_of(hub: Hub, *words: str) -> dict[str, str]:
+    """The environment of a program that the hub has started, by some of the words of its command."""
+    for pid in children_of(hub.process.pid):
+        with suppress(OSError):
+            if set(words) <= set(Path(f"/proc/{pid}/cmdline").read_text().split("\0")):
+                rows = Path(f"/proc/{pid}/environ").read_text().split("\0")
+                return dict(row.split("=", 1) for row in rows if row)
+    raise AssertionError(f"no {words}")
+
+
+def wait_until_gone(*pids: int) -> None:
+    """Until none of these processes runs any more; whoever is to bury it may be slow."""
+    deadline = time.monotonic() + SECONDS
+    while any(runs(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and not dead; its first thread may be dead before the others."""
+    with suppress(OSError):
+        states = [stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+        return any(state not in "ZX" for state in states)
+    return False

@@ -37,8 +37,20 @@ from tensorgrade.hub.exchange.handlers import of_disk
 from tensorgrade.hub.folders import MachineFolders
 from tensorgrade.hub.room import home_of, room_command
 from tests.commands import run
-from tests.running_exchange import API, TINY_PLACE, Asker, Upload, archive_of, audit_of, kill_under_load, link, token_of
-from tests.running_hub import SECONDS, TINY, TWO_COURSES, Hub, Member, hub_of_two_courses
+from tests.running_exchange import (
+    API,
+    TINY_PLACE,
+    Asker,
+    Upload,
+    archive_of,
+    audit_of,
+    kill_exchange,
+    kill_under_load,
+    link,
+    token_of,
+)
+from tests.running_hub import SECONDS, TINY, TWO_COURSES, Hub, Member, environment_of, hub_of_two_courses
+from tests.taker import taking
 
 STRICT = "late_hours = 1\n"
 FEW = "[service]\nstudent_mib = 20\nunpacked_mib = 20\n"
@@ -207,6 +219,18 @@ def test_a_kill_loses_nothing_that_has_a_receipt(hub: Hub, people: dict[str, Ask
     place = "/courses/dl101/assignments/rush"
     assert people["iris"].ask("PUT", place, data=archive_of()).status_code == 200
     assert kill_under_load(hub, [people["ada"], people["bob"]], people["tom"], place, 3) > 2
+
+
+def test_the_port_of_a_killed_exchange_is_nobody_elses(hub: Hub, members: dict[str, Member], submission: str) -> None:
+    """A program in a student's room tries all the time and never gets it; who asks meanwhile is answered afterwards."""
+    page = f"/services/exchange/receipts/{submission}"
+    address = environment_of(hub, "tensorgrade.hub.supervisor", "exchange")["JUPYTERHUB_SERVICE_URL"]
+    with taking(urlparse(address).port or 0, room_of(hub, "eve", set())) as took:
+        kill_exchange(hub)
+        assert requests.get(address + page, allow_redirects=False, timeout=SECONDS).status_code == HTTPStatus.FOUND
+        assert members["ada"].get(page).status_code == HTTPStatus.OK
+        tries, taken = took()
+    assert (tries > 100, taken) == (True, "[]")
 
 
 def test_figures_are_for_who_may_read_the_hubs_own(hub: Hub, people: dict[str, Asker], submission: str) -> None:

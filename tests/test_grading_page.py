@@ -11,11 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import nbformat
 import pytest
+import requests
 from nbgrader.api import Gradebook
 from playwright.sync_api import expect
 
@@ -23,8 +25,19 @@ from tensorgrade.hub.courses import read_courses
 from tensorgrade.hub.folders import MachineFolders
 from tensorgrade.hub.room import home_of, room_command
 from tests import hostile_outputs
-from tests.running_exchange import Asker, token_of
-from tests.running_hub import SECONDS, TINY, Hub, Member, children_of, chromium, hub_of_two_courses, signed_in
+from tests.running_exchange import Asker, kill_service, token_of
+from tests.running_hub import (
+    SECONDS,
+    TINY,
+    Hub,
+    Member,
+    children_of,
+    chromium,
+    environment_of,
+    hub_of_two_courses,
+    signed_in,
+)
+from tests.taker import taking
 from tests.test_browser import keep_picture
 
 PAGE = "/services/grading-dl101"
@@ -373,6 +386,18 @@ def test_a_command_that_fails_says_why(tom: Member) -> None:
     result = done(tom, "/submission/tiny/nobody/autograde")
     assert result["success"] is False
     assert "nobody" in str(result["log"])
+
+
+def test_the_port_of_a_killed_page_is_nobody_elses(hub: Hub, tom: Member) -> None:
+    """A program in a student's room tries all the time and never gets it; who asks meanwhile is answered afterwards."""
+    page = f"{PAGE}/formgrader/manage_assignments"
+    address = environment_of(hub, "tensorgrade.hub.supervisor", "grading-dl101")["JUPYTERHUB_SERVICE_URL"]
+    with taking(urlsplit(address).port or 0, room_command(home_of("eve", hub.state / "homes"), ())) as took:
+        kill_service(hub, b"grading-page", b"dl101")
+        assert requests.get(address + page, allow_redirects=False, timeout=SECONDS).status_code == HTTPStatus.FOUND
+        assert tom.get(page).status_code == HTTPStatus.OK
+        tries, taken = took()
+    assert (tries > 100, taken) == (True, "[]")
 
 
 # The way of an assignment

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tensorgrade.hub import read_profiles
 from tensorgrade.hub.culler import HubClient, cull
-from tests.running_hub import ROOT, SECONDS, Hub, children_of, chromium, free_ports, signed_in, start
+from tests.running_hub import ROOT, SECONDS, Hub, children_of, chromium, environment_of, free_ports, signed_in, start
 
 
 @pytest.fixture(scope="module")
@@ -176,15 +176,6 @@ def test_servers_are_stopped_when_their_time_is_up(hub: Hub, ada: Page) -> None:
         client._ask("POST", f"{client.api}/users/ada/server")
     refused.value.close()
     assert refused.value.code in (403, 404)
-
-
-def environment_of(hub: Hub, program: str) -> dict[str, str]:
-    """The environment of a program that the hub has started."""
-    for pid in children_of(hub.process.pid):
-        if program in Path(f"/proc/{pid}/cmdline").read_text():
-            rows = Path(f"/proc/{pid}/environ").read_text().split("\0")
-            return dict(row.split("=", 1) for row in rows if row)
-    raise AssertionError(f"no {program}")
 
 
 @pytest.mark.proof

@@ -54,21 +54,7 @@ def hub(config: Path, state: Path | None, port: int, domain: str | None) -> int:
     _require_address(domain)
     folder = (state or _default_state()).absolute()
     _prepare(folder, port)
-    environment = {**os.environ, "TENSORGRADE_HUB_STATE": str(folder), "TENSORGRADE_HUB_PORT": str(port)}
-    environment["TENSORGRADE_HUB_DOMAIN"] = domain or ""
-    program = [str(Path(sys.executable).parent / "jupyterhub"), "-f", str(config.absolute() / "jupyterhub_config.py")]
-    with (folder / "hub.log").open("a") as log:
-        process = subprocess.Popen(  # noqa: S603
-            program,
-            cwd=folder,
-            env=environment,
-            stdout=log,
-            stderr=log,
-            umask=0o077,
-            start_new_session=True,
-            # Started in the background, the hub would not hear the signal by which it stops what it has started.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+    process = _start(config, folder, port, domain)
     try:
         _wait_until_ready(process, port, domain, folder / "hub.log")
         click.echo(domain or f"http://127.0.0.1:{port}")
@@ -86,6 +72,29 @@ def hub(config: Path, state: Path | None, port: int, domain: str | None) -> int:
         f"the hub has ended by itself, with status {status}: {_last_line(folder / 'hub.log')} "
         f"(see {folder / 'hub.log'}). The same command starts it again; people's files are all there."
     )
+
+
+def _start(config: Path, folder: Path, port: int, domain: str | None) -> subprocess.Popen[bytes]:
+    """Run JupyterHub with the files in the folder ``config``; what it says goes into the log of its state."""
+    environment = {
+        **os.environ,
+        "TENSORGRADE_HUB_STATE": str(folder),
+        "TENSORGRADE_HUB_PORT": str(port),
+        "TENSORGRADE_HUB_DOMAIN": domain or "",
+    }
+    program = [str(Path(sys.executable).parent / "jupyterhub"), "-f", str(config.absolute() / "jupyterhub_config.py")]
+    with (folder / "hub.log").open("a") as log:
+        return subprocess.Popen(  # noqa: S603
+            program,
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            umask=0o077,
+            start_new_session=True,
+            # Started in the background, the hub would not hear the signal by which it stops what it has started.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
 
 
 def _warn_of_directory(file: Path) -> None:

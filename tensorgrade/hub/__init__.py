@@ -5,6 +5,7 @@
 * `ways_in` reads how people sign in: passwords (`sign_in`), from an LMS (`lti`, `lti_handlers`), or `oauth`;
   `members` takes back what somebody has who is no longer in a course.
 * `configure` sets up the hub of one machine; `spawner` starts people's servers there, each in a `room`.
+* `ports` holds the ports of the hub's services, `supervisor` starts a service there, `listening` is the service's end.
 * `folders` are what rooms share: courses' directories, and the exchange; `grading` is the page of a course's staff.
 * `rendering` writes a profile as Kubernetes and as Slurm want it; `kubernetes` and `slurm` set up hubs there.
 * `gpus` and `cgroups` are what a machine has and holds servers to, `quota` what a course may have; `choice` is

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import socket
 import sqlite3
 import sys
 from pathlib import Path
@@ -19,10 +18,12 @@ from tensorgrade.hub.courses import HubCourse, read_courses
 from tensorgrade.hub.culler import culler_service
 from tensorgrade.hub.exchange.settings import ExchangeSettings, read_exchange
 from tensorgrade.hub.folders import MachineFolders
+from tensorgrade.hub.ports import HeldPorts
 from tensorgrade.hub.profiles import read_profiles
 from tensorgrade.hub.room import room_command
 from tensorgrade.hub.sign_in import CourseAuthenticator
 from tensorgrade.hub.spawner import ProfileSpawner
+from tensorgrade.hub.supervisor import supervised
 from tensorgrade.hub.ways_in import configure_way_in
 
 PROGRAMS = Path(sys.executable).parent
@@ -30,8 +31,7 @@ STATE = "TENSORGRADE_HUB_STATE"
 PORT = "TENSORGRADE_HUB_PORT"
 DOMAIN = "TENSORGRADE_HUB_DOMAIN"
 FIRST_PASSWORDS = "first-passwords.txt"
-# The hub looks after its services every 30 seconds only; at a deadline that is long. Status 2: a wrong setting.
-AT_ONCE_AGAIN = ("/bin/sh", "-c", 'while :; do "$@"; [ $? = 2 ] && exit 2; sleep 0.2; done', "sh")
+PORTS = "ports.socket"  # where the hub lends its services their ports
 CSP = "frame-ancestors 'none'; report-uri /hub/security/csp-report"
 
 
@@ -64,10 +64,11 @@ def configure_machine(c: Any, folder: Path) -> None:
     configure_way_in(c, folder / "sign_in.toml", state, courses)
     _servers(c, folder, folders, courses)
     c.Spawner.environment.update(exchange)
+    ports = HeldPorts(state / PORTS)
     c.JupyterHub.services = [
         culler_service(sys.executable, folder / "profiles.toml"),
-        *([_exchange(folder, folders, settings)] if settings.is_service else []),
-        *(_grading_page(folder, folders, course, exchange) for course in courses),
+        *([_exchange(folder, folders, ports, settings)] if settings.is_service else []),
+        *(_grading_page(folder, folders, ports, course, exchange) for course in courses),
     ]
 
 
@@ -161,31 +162,33 @@ def _settings_path(folder: Path, role: str) -> str:
     return os.pathsep.join(str((folder / "jupyter" / name).resolve()) for name in (role, "all"))
 
 
-def _exchange(folder: Path, folders: MachineFolders, settings: ExchangeSettings) -> dict[str, Any]:
+def _exchange(folder: Path, folders: MachineFolders, ports: HeldPorts, settings: ExchangeSettings) -> dict[str, Any]:
     """The exchange, in a room and under an account of its own; it ends with the hub."""
     names = ("courses.toml", "exchange.toml", *settings.secret_files)
     config, home = folders.prepare_service([folder / name for name in names]), folders.service
-    bwrap, *room = room_command(home, ())
+    program = [str(PROGRAMS / "tensorgrade"), "exchange", str(config), "--state", str(home)]
     return {
         "name": EXCHANGE,
-        "url": f"http://127.0.0.1:{_free_port()}",
-        "command": [bwrap, "--die-with-parent", *room, *AT_ONCE_AGAIN, str(PROGRAMS / "tensorgrade"), "exchange",
-                    str(config), "--state", str(home)],
+        "url": ports.hold(EXCHANGE),
+        "command": supervised(ports.door, EXCHANGE, room_command(home, ()), program),
         "oauth_no_confirm": True,  # part of the hub
         "environment": {"PATH": f"{PROGRAMS}:/usr/bin:/bin", "HOME": str(home)},
-    }  # fmt: skip
+    }
 
 
-def _grading_page(folder: Path, folders: MachineFolders, course: HubCourse, exchange: dict[str, str]) -> dict[str, Any]:
+def _grading_page(
+    folder: Path, folders: MachineFolders, ports: HeldPorts, course: HubCourse, exchange: dict[str, str]
+) -> dict[str, Any]:
     """The page of one course, in a room and under an account of its own; it ends with the hub."""
     place, account = folders.course(course), folders.account(course)
     own = (place, *([folders.exchange / course.name] if folders.directory_exchange else []))
-    bwrap, *room = room_command(account, ((folder / "jupyter").resolve(),), own, (place.stat().st_gid,))
+    room = room_command(account, ((folder / "jupyter").resolve(),), own, (place.stat().st_gid,))
+    program = [str(PROGRAMS / "tensorgrade"), "grading-page", course.name, "--course", str(place)]
+    name = grading_service(course)
     return {
-        "name": grading_service(course),
-        "url": f"http://127.0.0.1:{_free_port()}",
-        "command": [bwrap, "--die-with-parent", *room, str(PROGRAMS / "tensorgrade"), "grading-page", course.name,
-                    "--course", str(place)],
+        "name": name,
+        "url": ports.hold(name),
+        "command": supervised(ports.door, name, room, program),
         "oauth_no_confirm": True,  # part of the hub
         "environment": {
             "PATH": f"{PROGRAMS}:/usr/bin:/bin",
@@ -194,11 +197,4 @@ def _grading_page(folder: Path, folders: MachineFolders, course: HubCourse, exch
             "JUPYTER_RUNTIME_DIR": "/tmp/jupyter",  # noqa: S108 - the room's own
             **exchange,
         },
-    }  # fmt: skip
-
-
-def _free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    }

@@ -65,35 +65,53 @@ def room_command(
 
     Source: bwrap(1), setpriv(1).
     """
-    uid = home.stat().st_uid
-    # What people write in a shared folder is for its group, and for nobody else.
-    proc, start = ["--proc", "/proc"], "umask 007"
-    drop: list[str] = []
-    if os.geteuid() == 0:
-        # bubblewrap would cover parts of /proc, and then no sandbox inside the room could have one of its own.
-        proc, start = ["--perms", "0555", "--dir", "/proc"], f"{start} && mount -t proc -o {PROC} proc /proc"
-        more = ["--groups", ",".join(map(str, groups))] if groups else ["--clear-groups"]
-        who = ["--reuid", str(uid), "--regid", str(uid), *more]
-        drop = [_setpriv(), *who, "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--"]
-    readable = dict.fromkeys([Path(sys.prefix), Path(sys.base_prefix), *_editable(), *binds])
     return [
         find_bwrap(),
-        "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",  # not the network: there is the hub
+        # Not the network: there is the hub.
+        "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "hub",
         *([] if os.geteuid() == 0 else ["--unshare-user"]),
-        "--hostname", "hub",
+        *_system(devices),
+        *_folders(home, binds, writable),
+        "--chdir", str(home),
+        *_first_steps(home.stat().st_uid, groups),
+    ]  # fmt: skip
+
+
+def _system(devices: tuple[Path, ...]) -> list[str]:
+    """The machine's programs, an empty /tmp, and the room's own /proc and /dev."""
+    # bubblewrap would cover parts of /proc, and then no sandbox inside the room could have one of its own.
+    proc = ["--perms", "0555", "--dir", "/proc"] if os.geteuid() == 0 else ["--proc", "/proc"]
+    return [
         "--perms", "0755", "--dir", "/etc",
         *(word for path in SYSTEM for word in ("--ro-bind-try", path, path)),
         *_links(),
         "--perms", "1777", "--tmpfs", "/tmp",  # noqa: S108 - the room's own
-        *_parents([*readable, *writable, home]),
-        *(word for path in readable for word in ("--ro-bind", str(path), str(path))),
         *proc,
         "--dev", "/dev",
         *(word for device in devices for word in ("--dev-bind", str(device), str(device))),
+    ]  # fmt: skip
+
+
+def _folders(home: Path, binds: tuple[Path, ...], writable: tuple[Path, ...]) -> list[str]:
+    """Python and what else is read there, the person's home, and what is shared."""
+    readable = dict.fromkeys([Path(sys.prefix), Path(sys.base_prefix), *_editable(), *binds])
+    return [
+        *_parents([*readable, *writable, home]),
+        *(word for path in readable for word in ("--ro-bind", str(path), str(path))),
         *(word for path in (home, *writable) for word in ("--bind", str(path), str(path))),
-        "--chdir", str(home),
-        "/bin/sh", "-c", f'{start} && exec "$@"', "sh",
-        *drop,
+    ]
+
+
+def _first_steps(uid: int, groups: tuple[int, ...]) -> list[str]:
+    """What happens in the room before the command: what root alone can do, then root's rights are given away."""
+    start = "umask 007"  # what people write in a shared folder is for its group, and for nobody else
+    if os.geteuid() != 0:
+        return ["/bin/sh", "-c", f'{start} && exec "$@"', "sh"]
+    more = ["--groups", ",".join(map(str, groups))] if groups else ["--clear-groups"]
+    return [
+        "/bin/sh", "-c", f'{start} && mount -t proc -o {PROC} proc /proc && exec "$@"', "sh",
+        _setpriv(), "--reuid", str(uid), "--regid", str(uid), *more,
+        "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--",
     ]  # fmt: skip
 
 

@@ -10,12 +10,12 @@ import os
 import signal
 import sys
 from pathlib import Path
-from urllib.parse import urlparse
 
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler, stream_request_body
 
 from tensorgrade.errors import TensorgradeError, UsageError
+from tensorgrade.hub.listening import listen
 
 # What the hub tells its services; without any of them, whoever asks could be let in.
 NEEDED = (
@@ -56,17 +56,14 @@ def serve(config: Path, state: Path) -> None:
 
 
 async def _serve(config: Path, state: Path) -> None:
-    prefix, address = (
-        os.environ["JUPYTERHUB_SERVICE_PREFIX"].rstrip("/"),
-        urlparse(os.environ["JUPYTERHUB_SERVICE_URL"]),
-    )
+    prefix = os.environ["JUPYTERHUB_SERVICE_PREFIX"].rstrip("/")
     stopped, ready, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
     first = Application([(r".*", Starting, {"prefix": prefix, "ready": ready})])
     limits = {"max_body_size": BODY_BYTES, "body_timeout": BODY_SECONDS, "idle_connection_timeout": IDLE_SECONDS}
     server = HTTPServer(first, xheaders=True, **limits)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    server.listen(address.port or 80, address.hostname or "127.0.0.1", backlog=1024)
+    listen(server, os.environ["JUPYTERHUB_SERVICE_URL"])
     try:
         application = await loop.run_in_executor(None, load, config, state, prefix)
     except TensorgradeError as error:

@@ -9,13 +9,13 @@ import secrets
 import signal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, HTTPError, RequestHandler
 
 from tensorgrade.course import Course
 from tensorgrade.errors import TensorgradeError, UsageError
+from tensorgrade.hub.listening import listen
 
 # What the hub tells its services; without any of them, whoever asks could be let in.
 NEEDED = (
@@ -66,12 +66,11 @@ def serve(folder: Path, name: str) -> None:
 
 async def _serve(folder: Path, name: str) -> None:
     prefix = os.environ["JUPYTERHUB_SERVICE_PREFIX"].rstrip("/")
-    address = urlparse(os.environ["JUPYTERHUB_SERVICE_URL"])
     asked, ready, stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
     first = {"prefix": prefix, "asked": asked, "ready": ready}
     limits = {"max_body_size": BODY_BYTES, "body_timeout": BODY_SECONDS}
     server = HTTPServer(Application([(r".*", Starting, first)]), xheaders=True, **limits)
-    server.listen(address.port or 80, address.hostname or "127.0.0.1")
+    listen(server, os.environ["JUPYTERHUB_SERVICE_URL"])
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
