@@ -110,7 +110,7 @@ def _first_steps(uid: int, groups: tuple[int, ...]) -> list[str]:
     more = ["--groups", ",".join(map(str, groups))] if groups else ["--clear-groups"]
     return [
         "/bin/sh", "-c", f'{start} && mount -t proc -o {PROC} proc /proc && exec "$@"', "sh",
-        _setpriv(), "--reuid", str(uid), "--regid", str(uid), *more,
+        find_setpriv(), "--reuid", str(uid), "--regid", str(uid), *more,
         "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--",
     ]  # fmt: skip
 
@@ -125,7 +125,8 @@ def _next_uid(homes: Path) -> int:
     return uid
 
 
-def _setpriv() -> str:
+def find_setpriv() -> str:
+    """The program that gives rights away, and says who dies with whom (ref: setpriv(1))."""
     path = shutil.which("setpriv", path="/usr/bin:/bin")
     if path is None:
         raise UsageError("setpriv is missing: it is a part of util-linux")

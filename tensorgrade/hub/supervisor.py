@@ -7,16 +7,16 @@ at a deadline that is long.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tensorgrade.errors import TensorgradeError, UsageError
+from tensorgrade.errors import TensorgradeError
 from tensorgrade.hub.listening import FIRST
 from tensorgrade.hub.ports import borrow
+from tensorgrade.hub.room import find_setpriv
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 3.0  # seconds
 SETTLED_SECONDS = 10.0  # who has run for so long was able to start
@@ -34,17 +34,11 @@ def supervised(door: Path, name: str, room: Sequence[str], program: Sequence[str
         name: of the service.
         room: what stands before the program so that it runs in its room.
         program: the service.
-
-    Raises:
-        UsageError: a program of the system is missing.
     """
-    setpriv = shutil.which("setpriv", path="/usr/bin:/bin")
-    if setpriv is None:
-        raise UsageError("setpriv is missing: it is a part of util-linux")
     bwrap, *inside = room
     return [
         # A hub that is killed takes its services along (ref: PR_SET_PDEATHSIG in prctl(2); "nobody outlives the hub").
-        setpriv, "--pdeathsig", "KILL", "--",
+        find_setpriv(), "--pdeathsig", "KILL", "--",
         # Isolated: HOME and the like are the service's, and what its account puts there must not run as the hub's.
         sys.executable, "-I", "-m", __name__, str(door), name,
         bwrap, "--die-with-parent", *inside, *AS_LISTENER, *program,
