@@ -35,6 +35,7 @@ from tensorgrade.hub.gpus import Gpu, device_paths, parse_gpus
 from tensorgrade.hub.quota import has_seat
 from tensorgrade.hub.room import home_of, room_command
 from tensorgrade.hub.spawner import ProfileSpawner
+from tests.running_hub import children_of, wait_until_gone
 
 ROOT = Path(__file__).parents[1]
 CPU = Profile("cpu", "CPU", "For notebooks.", 2, 4, "course-cpu")
@@ -404,6 +405,19 @@ def test_each_profile_has_its_own_time(profile: Profile, started: int, active: i
     last = None if active is None else NOW - timedelta(minutes=active)
     server = Server("ada", profile.name, NOW - timedelta(minutes=started), last)
     assert reason_to_stop(server, profile, NOW) == reason
+
+
+def test_the_culler_ends_with_a_hub_that_is_killed() -> None:
+    """It does not ask for ever at an address where nobody is, or another hub by now."""
+    code = "from tensorgrade.hub import culler; culler.EVERY_SECONDS = 0.1; culler.main()"
+    command = [sys.executable, "-c", code, str(ROOT / "hub_config" / "profiles.toml"), "http://127.0.0.1:9/hub/api"]
+    hub = [sys.executable, "-c", f"import subprocess; subprocess.Popen({command!r}).wait()"]
+    with subprocess.Popen(hub, env={"JUPYTERHUB_API_TOKEN": "none"}, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        assert "the hub does not answer" in process.stderr.readline()
+        culler = children_of(process.pid)
+        process.kill()
+    wait_until_gone(*culler)
 
 
 # The room

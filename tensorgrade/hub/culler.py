@@ -106,12 +106,13 @@ def culler_service(python: str, profiles: Path, api: str = "") -> dict[str, Any]
 
 
 def main() -> None:
-    """Look again and again, until the hub stops this."""
+    """Look again and again, until the hub stops this or has been killed: then this process has another parent."""
+    hub_process = os.getppid()
     logging.basicConfig(level=logging.INFO, format="culler: %(message)s")
     profiles = read_profiles(Path(sys.argv[1]))
     api = sys.argv[2] if len(sys.argv) > 2 else os.environ["JUPYTERHUB_API_URL"]
     hub = HubClient(api, os.environ["JUPYTERHUB_API_TOKEN"])
-    while True:
+    while os.getppid() == hub_process:
         try:
             cull(hub, {profile.name: profile for profile in profiles}, profiles[0], datetime.now(UTC))
         except (urllib.error.URLError, TimeoutError) as error:  # the hub starts again, say
