@@ -29,6 +29,7 @@ import math
 import re
 import socket
 import struct
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ MAX_ELEMENTS = 1_000_000
 MAX_NDIM = 16
 MAX_INT_BYTES = 1024
 MAX_SAME_HASH = 1000  # keys of a dict; it takes time with their square
+SECONDS_BETWEEN_LOOKS = 0.05
 
 TENSOR, ARRAY, HANDLE, BIG_INT, COMPLEX, CALLBACK, DTYPE, DEVICE = range(1, 9)
 LIST, TUPLE, DICT = 0, 1, 2
@@ -133,14 +135,15 @@ class Channel:
     Args:
         connection: one end of a socket pair.
         message_bytes: the largest message that is accepted, in bytes.
-        watch: called at least every 50 ms while waiting; ends the wait by raising.
+        watch: called about every 50 ms while something is waited for or comes; ends the wait by raising.
     """
 
     def __init__(self, connection: socket.socket, message_bytes: int, watch: Callable[[], None] | None = None) -> None:
         self.connection = connection
         self.message_bytes = message_bytes
         self.watch = watch
-        connection.settimeout(0.05 if watch else None)
+        self._next_look = 0.0
+        connection.settimeout(SECONDS_BETWEEN_LOOKS if watch else None)
 
     def send(self, data: bytes) -> None:
         """Send one encoded value.
@@ -190,7 +193,9 @@ class Channel:
         return bytes(received)
 
     def _look(self) -> None:
-        if self.watch is not None:
+        """Watch, if the last time is long enough ago: to look at processes costs more than a short answer."""
+        if self.watch is not None and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS
             self.watch()
 
 

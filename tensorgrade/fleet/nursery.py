@@ -7,6 +7,7 @@ another that died.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -44,6 +45,7 @@ def serve(control: socket.socket, parent: int, level: Level) -> NoReturn:
 
 def _serve(control: socket.socket, level: Level) -> None:
     own = os.getpid()
+    gc.freeze()  # forks share these pages; a collection would copy them
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, CONTROL_BYTES, 1)
         if not data:
