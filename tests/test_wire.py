@@ -185,10 +185,11 @@ def test_channel_refuses_an_announced_length_above_its_limit() -> None:
             Channel(ours, 1000).send(bytes(1001))
 
 
-def test_channel_ends_a_wait_when_the_watch_raises() -> None:
-    """A peer that sends nothing, or drips bytes, is ended by the watch."""
+@pytest.mark.parametrize("drips", [0, 500], ids=["silent", "dripping"])
+def test_channel_ends_a_wait_when_the_watch_raises(drips: int) -> None:
+    """A peer that sends nothing, or a byte long before each look is due, is ended by the watch."""
     ours, theirs = socket.socketpair()
-    looks = 0
+    looks, ended = 0, threading.Event()
 
     def watch() -> None:
         nonlocal looks
@@ -196,11 +197,20 @@ def test_channel_ends_a_wait_when_the_watch_raises() -> None:
         if looks > 3:
             raise TimeoutError("enough")
 
+    def drip() -> None:
+        for _ in range(drips):
+            theirs.sendall(b"\x01")
+            if ended.wait(0.01):
+                return
+        if drips:
+            theirs.shutdown(socket.SHUT_WR)  # nobody has looked: the test ends, and fails
+
     with ours, theirs:
-        dripping = threading.Thread(target=lambda: [theirs.sendall(b"\x01") for _ in range(6)])
+        dripping = threading.Thread(target=drip)
         dripping.start()
         with pytest.raises(TimeoutError, match="enough"):
             Channel(ours, 2**62, watch).receive()
+        ended.set()
         dripping.join()
 
 
