@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from benchmarks.exchange import hub_of_students, lost, rush
-from tests.running_exchange import API, TINY_PLACE, Asker, archive_of, kill_exchange, kill_under_load, wait_until_up
+from tests.running_exchange import (
+    API,
+    TINY_PLACE,
+    Asker,
+    archive_of,
+    audit_of,
+    kill_exchange,
+    kill_under_load,
+    wait_until_up,
+)
 from tests.running_hub import SECONDS, Hub
 
 pytestmark = pytest.mark.proof
@@ -97,22 +108,25 @@ def test_a_large_notebook(people: dict[str, Asker]) -> None:
 def test_slow_and_broken_clients_hold_up_nobody(hub: Hub, people: dict[str, Asker]) -> None:
     """Two hundred uploads crawl and break off: others hand in meanwhile, and nothing is left of them."""
     incoming = hub.state / "exchange-service" / "incoming"
-    slow = []
-    for user in STUDENTS[:200]:
-        connection = socket.create_connection(("127.0.0.1", hub.port), timeout=SECONDS)
-        head = f"POST {API}{TINY_PLACE}/submissions HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
-        connection.sendall(f"{head}Authorization: token {people[user].token}\r\n\r\nxx".encode())
-        slow.append(connection)
-    deadline = time.monotonic() + SECONDS
-    while len(list(incoming.iterdir())) < 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    assert people["s400"].submit(archive_of({"tiny.ipynb": b"meanwhile"})).status_code == 201
-    for connection in slow:
-        connection.close()
+    with ExitStack() as slow:
+        connections = [slow.enter_context(crawl(hub, people[user])) for user in STUDENTS[:200]]
+        deadline = time.monotonic() + SECONDS
+        while len(list(incoming.iterdir())) < len(connections):
+            answered = select.select(connections, [], [], 0.1)[0]
+            assert [one.recv(1000) for one in answered] == []  # an upload that is not at its end has no answer
+            assert time.monotonic() < deadline, f"{len(list(incoming.iterdir()))} came; {audit_of(hub)[-5:]}"
+        assert people["s400"].submit(archive_of({"tiny.ipynb": b"meanwhile"})).status_code == 201
     while list(incoming.iterdir()):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def crawl(hub: Hub, asker: Asker) -> socket.socket:
+    """A connection over which two bytes of an upload have come."""
+    connection = socket.create_connection(("127.0.0.1", hub.port), timeout=SECONDS)
+    head = f"POST {API}{TINY_PLACE}/submissions HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
+    connection.sendall(f"{head}Authorization: token {asker.token}\r\n\r\nxx".encode())
+    return connection
 
 
 FULL = """
