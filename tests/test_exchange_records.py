@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,10 @@ from alembic.migration import MigrationContext
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
 from tensorgrade.errors import StorageError, UsageError
+from tensorgrade.hub.applications import Current
 from tensorgrade.hub.exchange import database
 from tensorgrade.hub.exchange.application import open_service
 from tensorgrade.hub.exchange.metrics import Metrics
@@ -133,6 +135,42 @@ def test_what_comes_while_the_exchange_starts_is_told_to_come_again() -> None:
 
     found = asyncio.run(answer())
     assert (found.code, found.headers["Retry-After"]) == (503, "2")
+
+
+class Ready(RequestHandler):  # type: ignore[misc]  # tornado's
+    """What serves once it has loaded."""
+
+    def post(self) -> None:
+        """Take it."""
+        self.finish("taken")
+
+
+def test_a_connection_that_saw_the_start_gets_what_serves_now() -> None:
+    """The hub's proxy keeps its connections: who hands in over one of them later is not told to come again."""
+
+    async def answers() -> list[int]:
+        current = Current(Application([(r".*", Starting, {"prefix": "/x", "ready": asyncio.Event()})]))
+        server = HTTPServer(current)
+        [socket] = bind_sockets(0, "127.0.0.1")
+        server.add_socket(socket)
+        loop, connection = asyncio.get_running_loop(), HTTPConnection("127.0.0.1", socket.getsockname()[1], timeout=30)
+
+        def ask() -> int:
+            connection.request("POST", "/x/api/courses/dl101/assignments/tiny/submissions", body=b"xx")
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+
+        try:
+            before = await loop.run_in_executor(None, ask)
+            current.application = Application([(r".*", Ready)])
+            return [before, await loop.run_in_executor(None, ask)]
+        finally:
+            connection.close()
+            server.stop()
+            await server.close_all_connections()
+
+    assert asyncio.run(answers()) == [503, 200]
 
 
 def test_what_a_kill_has_left_is_swept_away(service: Service, tmp_path: Path) -> None:

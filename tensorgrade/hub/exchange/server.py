@@ -15,6 +15,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler, stream_request_body
 
 from tensorgrade.errors import TensorgradeError, UsageError
+from tensorgrade.hub.applications import Current
 from tensorgrade.hub.listening import listen
 
 # What the hub tells its services; without any of them, whoever asks could be let in.
@@ -58,9 +59,9 @@ def serve(config: Path, state: Path) -> None:
 async def _serve(config: Path, state: Path) -> None:
     prefix = os.environ["JUPYTERHUB_SERVICE_PREFIX"].rstrip("/")
     stopped, ready, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
-    first = Application([(r".*", Starting, {"prefix": prefix, "ready": ready})])
+    current = Current(Application([(r".*", Starting, {"prefix": prefix, "ready": ready})]))
     limits = {"max_body_size": BODY_BYTES, "body_timeout": BODY_SECONDS, "idle_connection_timeout": IDLE_SECONDS}
-    server = HTTPServer(first, xheaders=True, **limits)
+    server = HTTPServer(current, xheaders=True, **limits)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     listen(server, os.environ["JUPYTERHUB_SERVICE_URL"])
@@ -70,7 +71,7 @@ async def _serve(config: Path, state: Path) -> None:
         log.error("%s", error)
         await stopped.wait()  # who asks is told to come again; to end would only make the hub start it once more
         return
-    server.request_callback = application
+    current.application = application
     ready.set()
     log.info("the exchange is ready")
     await stopped.wait()

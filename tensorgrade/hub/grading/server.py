@@ -15,6 +15,7 @@ from tornado.web import Application, HTTPError, RequestHandler
 
 from tensorgrade.course import Course
 from tensorgrade.errors import TensorgradeError, UsageError
+from tensorgrade.hub.applications import Current
 from tensorgrade.hub.listening import listen
 
 # What the hub tells its services; without any of them, whoever asks could be let in.
@@ -69,7 +70,8 @@ async def _serve(folder: Path, name: str) -> None:
     asked, ready, stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
     first = {"prefix": prefix, "asked": asked, "ready": ready}
     limits = {"max_body_size": BODY_BYTES, "body_timeout": BODY_SECONDS}
-    server = HTTPServer(Application([(r".*", Starting, first)]), xheaders=True, **limits)
+    current = Current(Application([(r".*", Starting, first)]))
+    server = HTTPServer(current, xheaders=True, **limits)
     listen(server, os.environ["JUPYTERHUB_SERVICE_URL"])
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -80,7 +82,7 @@ async def _serve(folder: Path, name: str) -> None:
     except TensorgradeError as error:
         log.error("%s", error)
         application = Application([(r".*", Broken, {"reason": str(error)})])
-    server.request_callback = application
+    current.application = application
     ready.set()
     log.info("the grading page is ready")
     await stopped.wait()
