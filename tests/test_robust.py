@@ -364,10 +364,10 @@ def parts(grader: int) -> dict[str, list[int]]:
     """The processes of a run that is going on: the grading one, its templates, and their workers."""
     found: dict[str, list[int]] = {"grader": [grader], "template": [], "worker": []}
     for process in descendants(grader):
-        generations = [_runs_template(one) for one in (process, *_above(process, 2))]
-        if generations[:2] == [True, False]:
+        generations = [_runs_template(one) for one in (process, *_above(process, 1))]
+        if generations == [True, False]:
             found["template"].append(process)
-        elif generations == [True, True, True]:  # the keeper is between
+        elif generations == [True, True]:
             found["worker"].append(process)
     return found
 

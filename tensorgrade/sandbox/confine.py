@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tensorgrade.limits import Limits
@@ -20,33 +20,33 @@ class Confinement:
     Attributes:
         layers: those of the level.
         readable: Python, its packages and our inner modules, where a worker without mounts of its own sees them.
+        user: the numbers of the user and the group that fork the worker.
     """
 
     layers: frozenset[Layer]
     readable: tuple[str, ...]
+    user: tuple[int, int] = field(default_factory=lambda: (os.getuid(), os.getgid()))
 
     @property
     def is_private(self) -> bool:
         """Whether each worker has namespaces of its own."""
         return Layer.NAMESPACES in self.layers
 
-    def enter(self) -> SharedPlaces | None:
-        """Take the keeper, and the worker that it will fork, out of what others share.
-
-        Returns:
-            Folders for the worker, to be removed after it; None if it mounts its own.
-        """
-        if self.is_private:
-            namespaces.enter_namespaces()
-        namespaces.join_new_keyring()
+    def make_folders(self) -> SharedPlaces | None:
+        """Folders for a worker that is about to be forked, to be removed after it; None if it mounts its own."""
         return None if self.is_private else SharedPlaces.make()
 
+    def fork(self) -> int:
+        """Fork a worker, as `os.fork` does."""
+        return namespaces.fork_into_namespaces() if self.is_private else os.fork()
+
     def furnish(self, shared: SharedPlaces | None, limits: Limits) -> Places:
-        """Give the worker its empty folders."""
+        """Take the worker out of what others share, and give it its empty folders."""
+        if self.is_private:
+            namespaces.settle_in(*self.user)
+        namespaces.join_new_keyring()
         if shared is None:
             namespaces.mount_own_folders(limits)
-        else:
-            os.close(shared.lock)  # the keeper's
         places = PRIVATE if shared is None else shared.places
         places.work.mkdir()
         return places

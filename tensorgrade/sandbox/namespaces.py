@@ -16,15 +16,21 @@ from tensorgrade.limits import Limits
 
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+OWN_NAMESPACES = (
+    CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP
+)
+CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x200000, 0x1000000
+CLONE3_NUMBER = 435  # on every architecture
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
-PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_GET_TID_ADDRESS = 1, 24, 38, 40
 LAST_CAPABILITY = 63
 KEYCTL_JOIN_SESSION_KEYRING = 1
 KEYCTL_NUMBERS = {"x86_64": 250, "aarch64": 219}
 CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_libc_locked = ctypes.PyDLL(None, use_errno=True)  # keeps the interpreter's lock: a child has nobody to give it back
 
 
 def die_with_parent() -> None:
@@ -32,16 +38,52 @@ def die_with_parent() -> None:
     _check(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
 
 
-def enter_namespaces() -> None:
-    """Move this process into namespaces of its own; its next child is the first of its pid namespace.
+def fork_into_namespaces() -> int:
+    """Fork, as `os.fork` does; the child is the first process of namespaces of its own and has yet to `settle_in`.
 
     Stops: seeing, signalling or tracing the template or another submission, shared memory and
     sockets between submissions, the network (ref: namespaces(7), user_namespaces(7);
     test: leftovers, siblings, abstract).
+
+    With unshare(2) it takes two forks, and each copies the page tables of all that the template holds.
+    The kernel call itself runs no handler of pthread_atfork(3), so this process must have one thread only.
+
+    Raises:
+        OSError: the kernel refused, or there are more threads.
+
+    Source: clone(2) on clone3 and its structure; Python's C API, "PyOS_BeforeFork".
     """
-    uid, gid = os.getuid(), os.getgid()
-    flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP
-    unshare(flags)
+    if Path("/proc/self/task").stat().st_nlink > 3:  # a folder for each thread, and the two that every folder has
+        raise OSError("expected a process with one thread to fork from, got more")
+    thread_id = ctypes.c_uint64()  # the address at which the C library has this thread's; the child's is another
+    _check(_libc.prctl(PR_GET_TID_ADDRESS, ctypes.byref(thread_id), 0, 0, 0), "prctl(PR_GET_TID_ADDRESS)")
+    flags = OWN_NAMESPACES | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID
+    # flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls
+    wanted = (ctypes.c_uint64 * 8)(flags, 0, thread_id.value, 0, signal.SIGCHLD, 0, 0, 0)
+    ctypes.pythonapi.PyOS_BeforeFork()
+    child: int = _libc_locked.syscall(CLONE3_NUMBER, wanted, ctypes.sizeof(wanted))
+    refused = ctypes.get_errno()
+    if child == 0:
+        ctypes.pythonapi.PyOS_AfterFork_Child()
+        return 0
+    ctypes.pythonapi.PyOS_AfterFork_Parent()
+    if child < 0:
+        raise OSError(refused, f"clone3: {os.strerror(refused)}")
+    return child
+
+
+def settle_in(uid: int, gid: int) -> None:
+    """Be the same user in the new namespaces as outside, and keep what is mounted from now on to oneself.
+
+    Args:
+        uid: the user's number before the fork; this process cannot ask for it before it is settled.
+        gid: the group's.
+
+    Raises:
+        OSError: the kernel refused.
+
+    Source: user_namespaces(7), mount_namespaces(7).
+    """
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
     Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")

@@ -26,7 +26,6 @@ HELLO = b"hello"
 MAX_REASON_BYTES = 500
 NO_GROUPS = Lent()
 LACK_OF_MEMORY = "the process was killed, most likely for lack of memory"
-KILLED = (128 + signal.SIGKILL, -signal.SIGKILL)  # its own status, or that of its keeper, which takes it along
 TRY_DOCTOR = "`tensorgrade doctor` tries each boundary."
 
 
@@ -36,7 +35,7 @@ class Worker:
     Args:
         connection: our end of the worker's socket pair; `SO_PASSCRED` is set on it.
         limits: what the worker may use.
-        reap: waits for the worker's end and returns its exit status.
+        reap: waits for the worker's end and returns its exit status; minus a signal's number if that ended it.
         lent: where it gets a control group, if anywhere.
         disturbed: called when something else than its code or its limits ended it.
 
@@ -62,14 +61,12 @@ class Worker:
             self.process_id = _receive_hello(connection)
             # A process id can be reused, a pidfd cannot be mistaken (ref: pidfd_open(2)).
             self.pidfd = os.pidfd_open(self.process_id)
-        except (EOFError, ProcessLookupError):
+        except EOFError:
             raise self._died_early(self._reap()) from None
         self.channel = Channel(connection, limits.message_bytes, self._watch)
         self._size_before = max(_usage(self.process_id)[1], default=0)
         try:
             self._group = lent.confine(self.process_id, limits, self._size_before)
-        except ProcessLookupError:
-            raise self._died_early(self.close()) from None
         except OSError as error:
             self.close()
             raise SandboxError(
@@ -154,21 +151,21 @@ class Worker:
         status = self.close()
         if not ended:
             return WorkerLost("BAD_REPLY", "the code closed the channel to the grader")
-        if status in KILLED:
+        if status == -signal.SIGKILL:
             # The first process of a pid namespace cannot do this to itself (ref: pid_namespaces(7)).
             if not greedy:
                 self._disturbed()
             return WorkerLost("OUT_OF_MEMORY", LACK_OF_MEMORY)
-        if status - 128 in {number.value for number in signal.Signals}:
-            return WorkerLost("KILLED", f"the process crashed ({signal.Signals(status - 128).name})")
+        if -status in {number.value for number in signal.Signals}:
+            return WorkerLost("KILLED", f"the process crashed ({signal.Signals(-status).name})")
         return WorkerLost("EXITED", f"the code ended its own process (exit status {status})")
 
     def _died_early(self, status: int) -> WorkerLost | SandboxError:
         """Why a worker is gone in which no code of a student's has run."""
-        if status in KILLED:
+        if status == -signal.SIGKILL:
             self._disturbed()
             return WorkerLost("OUT_OF_MEMORY", LACK_OF_MEMORY)
-        return _refusal(f"it gave no reason (exit status {status})")
+        return refusal(f"it gave no reason (exit status {status})")
 
 
 def _receive_hello(connection: socket.socket) -> int:
@@ -180,12 +177,13 @@ def _receive_hello(connection: socket.socket) -> int:
     if not data:
         raise EOFError
     if data != HELLO or not credentials:
-        raise _refusal(data.decode(errors="replace"))
+        raise refusal(data.decode(errors="replace"))
     process_id: int = struct.unpack("iII", credentials[0])[0]
     return process_id
 
 
-def _refusal(reason: str) -> SandboxError:
+def refusal(reason: str) -> SandboxError:
+    """The error for a worker that this machine cannot confine."""
     return SandboxError(f"sandbox: a worker did not start: {reason}. Refusing to run student code; {TRY_DOCTOR}")
 
 

@@ -22,7 +22,7 @@ from tensorgrade.sandbox.files import (
     interpreter_binds,
 )
 from tensorgrade.sandbox.levels import STRICT, Layer, Level
-from tensorgrade.sandbox.process import NO_GROUPS, TRY_DOCTOR, Worker
+from tensorgrade.sandbox.process import NO_GROUPS, TRY_DOCTOR, Worker, refusal
 from tensorgrade.wire import decode, encode
 
 START_SECONDS = 120.0
@@ -79,9 +79,9 @@ class Template:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         try:
             with theirs:
-                keeper = self._ask(("fork", vars(limits), self._layers()), "forked", [theirs.fileno()])
+                worker = self._ask(("fork", vars(limits), self._layers()), "forked", [theirs.fileno()])
             lent = self._lent if Layer.GROUP in self.level.layers else NO_GROUPS
-            return Worker(ours, limits, lambda: self._reap(keeper), lent, self._note_disturbance)
+            return Worker(ours, limits, lambda: self._reap(worker), lent, self._note_disturbance)
         except BaseException:
             ours.close()
             raise
@@ -105,8 +105,8 @@ class Template:
         if self._process.stderr is not None:
             self._process.stderr.close()
 
-    def _reap(self, keeper: int) -> int:
-        return self._ask(("reap", keeper), "ended", [])
+    def _reap(self, worker: int) -> int:
+        return self._ask(("reap", worker), "ended", [])
 
     def _wait_until_ready(self) -> None:
         if not self._ready:
@@ -129,6 +129,8 @@ class Template:
         match reply:
             case (str(said), int(number)) if said == word:
                 return number
+            case ("refused", str(reason)):
+                raise refusal(reason)
         raise SandboxError(f"sandbox: the template answered {reply!r}, expected {word!r}")
 
     def _failed(self) -> SandboxError:

@@ -1,11 +1,8 @@
 """The warm process: imports what student code needs, then forks one worker per request.
 
 It is handed a control socket by its number, and what its workers have to read. Requests are
-``("fork", limits, layers)`` with the worker's socket attached, and ``("reap", keeper)``. It never
+``("fork", limits, layers)`` with the worker's socket attached, and ``("reap", worker)``. It never
 reads a submission: that goes over the worker's own socket, which it closes at once.
-
-Each worker has a keeper, its parent in the template's pid namespace, which outlives it only to tell
-how it ended.
 """
 
 from __future__ import annotations
@@ -16,12 +13,13 @@ import os
 import socket
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from tensorgrade.limits import Limits
 from tensorgrade.sandbox import held_folders, namespaces, places
 from tensorgrade.sandbox.confine import Confinement
 from tensorgrade.sandbox.levels import Layer
+from tensorgrade.sandbox.places import SharedPlaces
 from tensorgrade.wire import decode, encode
 from tensorgrade.worker.session import saying_why, serve
 from tensorgrade.worker.shell import Shell
@@ -40,6 +38,7 @@ def main(control_number: int, readable: tuple[str, ...]) -> None:
     gc.collect()
     gc.freeze()  # workers share these pages; a collection would copy them
     control.send(encode(("ready", os.getpid())))
+    folders: dict[int, SharedPlaces] = {}
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, CONTROL_BYTES, 1)
         if not data:
@@ -47,48 +46,61 @@ def main(control_number: int, readable: tuple[str, ...]) -> None:
         match decode(data):
             case ("fork", dict(limits), tuple(layers)):
                 confinement = Confinement(frozenset(map(Layer, layers)), readable)
-                keeper = _fork(shell, confinement, Limits(**limits), descriptors[0], control)
-                control.send(encode(("forked", keeper)))
-            case ("reap", int(keeper)):
-                control.send(encode(("ended", os.waitstatus_to_exitcode(os.waitpid(keeper, 0)[1]))))
+                connection = socket.socket(fileno=descriptors[0])
+                reply = _fork(shell, confinement, Limits(**limits), connection, control, folders)
+                control.send(encode(reply))
+            case ("reap", int(worker)):
+                status = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
+                if worker in folders:
+                    folders.pop(worker).remove()
+                control.send(encode(("ended", status)))
 
 
-def _fork(shell: Shell, confinement: Confinement, limits: Limits, connection: int, control: socket.socket) -> int:
-    keeper = os.fork()
-    if keeper:
-        os.close(connection)
-        return keeper
+def _fork(
+    shell: Shell,
+    confinement: Confinement,
+    limits: Limits,
+    connection: socket.socket,
+    control: socket.socket,
+    folders: dict[int, SharedPlaces],
+) -> tuple[str, int | str]:
+    """Fork a worker, and say so; what it has on the disk is added to the folders of those that run."""
+    with connection:
+        try:
+            shared = confinement.make_folders()
+        except OSError as error:
+            return "refused", str(error)
+        try:
+            worker = confinement.fork()
+        except OSError as error:
+            if shared is not None:
+                shared.remove()
+            return "refused", str(error)
+        if worker == 0:
+            control.close()  # student code must not speak to the template
+            for held in (*folders.values(), *filter(None, (shared,))):
+                os.close(held.lock)  # the template's
+            _work(shell, confinement, shared, limits, connection)
+    if shared is not None:
+        folders[worker] = shared
+    return "forked", worker
+
+
+def _work(
+    shell: Shell, confinement: Confinement, shared: SharedPlaces | None, limits: Limits, connection: socket.socket
+) -> NoReturn:
+    """Be the worker, to its end."""
     try:
         namespaces.die_with_parent()
-        control.close()  # student code must not speak to the template
-        os._exit(_keep(shell, confinement, limits, socket.socket(fileno=connection)))
+        # Else a signal to process 0, its group, would end the template (ref: kill(2); tests/attacks/d04).
+        os.setsid()
+        with saying_why(connection):
+            places = confinement.furnish(shared, limits)
+        serve(shell, confinement, places, limits, connection)
     except BaseException as error:
         _complain(error)
         os._exit(1)
-
-
-def _keep(shell: Shell, confinement: Confinement, limits: Limits, connection: socket.socket) -> int:
-    """Enter the namespaces, fork the worker into them, and wait for it."""
-    with saying_why(connection):
-        shared = confinement.enter()
-    worker = os.fork()
-    if worker == 0:
-        try:
-            namespaces.die_with_parent()
-            # Else a signal to process 0, its group, would end the template (ref: kill(2); tests/attacks/d04).
-            os.setsid()
-            with saying_why(connection):
-                own = confinement.furnish(shared, limits)
-            serve(shell, confinement, own, limits, connection)
-        except BaseException as error:
-            _complain(error)
-            os._exit(1)
-        os._exit(0)
-    connection.close()
-    code = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
-    if shared is not None:
-        shared.remove()
-    return code if code >= 0 else 128 - code
+    os._exit(0)
 
 
 def _complain(error: Any) -> None:
