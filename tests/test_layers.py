@@ -152,10 +152,24 @@ def test_the_table_of_layers_is_true(field: Field) -> None:
     assert table_in_security() == made, "\n".join(made)
 
 
+def test_the_readme_sums_the_table_up() -> None:
+    """What is left of the wall when a layer is gone: a row for each, counted from the table in SECURITY.md."""
+    made = ["| Layer taken away | its attacks | stopped by the others |", "|---|---:|---:|"]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table_in_security()[2:]]
+    for name in NAMES.values():
+        outcomes = [without for _, layer, without, _ in rows if layer == name]
+        made.append(f"| {name} | {len(outcomes)} | {outcomes.count('stopped')} |")
+    assert _table("README.md", "## Trust model") == made, "\n".join(made)
+
+
 def table_in_security() -> list[str]:
     """The table of attacks and layers."""
-    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
-    return [line for line in text.split("## Layers")[1].split("\n## ")[0].splitlines() if line.startswith("|")]
+    return _table("SECURITY.md", "## Layers")
+
+
+def _table(file: str, section: str) -> list[str]:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    return [line for line in text.split(section)[1].split("\n## ")[0].splitlines() if line.startswith("|")]
 
 
 @pytest.mark.parametrize("name", WITHOUT_NAMESPACES)
