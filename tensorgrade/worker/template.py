@@ -12,6 +12,7 @@ import importlib
 import os
 import socket
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -77,21 +78,26 @@ def _fork(
                 shared.remove()
             return "refused", str(error)
         if worker == 0:
-            control.close()  # student code must not speak to the template
-            for held in (*folders.values(), *filter(None, (shared,))):
-                os.close(held.lock)  # the template's
-            _work(shell, confinement, shared, limits, connection)
+            locks = [held.lock for held in (*folders.values(), *filter(None, (shared,)))]
+            _work(shell, confinement, shared, limits, connection, [control.detach(), *locks])
     if shared is not None:
         folders[worker] = shared
     return "forked", worker
 
 
 def _work(
-    shell: Shell, confinement: Confinement, shared: SharedPlaces | None, limits: Limits, connection: socket.socket
+    shell: Shell,
+    confinement: Confinement,
+    shared: SharedPlaces | None,
+    limits: Limits,
+    connection: socket.socket,
+    foreign: Iterable[int],
 ) -> NoReturn:
-    """Be the worker, to its end."""
+    """Be the worker, to its end, without the descriptors that are the template's: student code must not speak to it."""
     try:
         namespaces.die_with_parent()
+        for descriptor in foreign:
+            os.close(descriptor)
         # Else a signal to process 0, its group, would end the template (ref: kill(2); tests/attacks/d04).
         os.setsid()
         with saying_why(connection):
