@@ -277,6 +277,7 @@ except OSError:
     crossed = ''
 for pid in children:
     os.kill(pid, 9)
+    os.waitpid(pid, 0)  # who is counted as the next attack begins, and then ends, leaves room for one more
 """,
     ),
     Attack(
