@@ -357,6 +357,23 @@ def test_refused_confinement_says_which_step(monkeypatch: pytest.MonkeyPatch) ->
         broken.fork(QUICK)
 
 
+def test_refused_namespaces_are_said_and_the_template_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the kernel makes no worker at all, each try says so; the template is there for the next one."""
+    whole = files.bwrap_arguments
+
+    def without_more(binds: tuple[files.Bind, ...], command: list[str]) -> list[str]:
+        arguments = whole(binds, command)
+        place = arguments.index("--unshare-all") + 1
+        return [*arguments[:place], "--unshare-user", "--disable-userns", *arguments[place:]]
+
+    monkeypatch.setattr("tensorgrade.sandbox.template.bwrap_arguments", without_more)
+    said = r"a worker did not start: .*clone3: no more namespaces are allowed.*Refusing to run student code"
+    with Template() as broken:
+        for _ in range(2):
+            with pytest.raises(SandboxError, match=said):
+                broken.fork(QUICK)
+
+
 @pytest.mark.parametrize("moment", ["pidfd_open", "_usage"])
 def test_a_worker_killed_before_it_is_confined_is_lost(
     template: Template, monkeypatch: pytest.MonkeyPatch, moment: str

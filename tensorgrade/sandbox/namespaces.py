@@ -68,7 +68,9 @@ def fork_into_namespaces() -> int:
         return 0
     ctypes.pythonapi.PyOS_AfterFork_Parent()
     if child < 0:
-        raise OSError(refused, f"clone3: {os.strerror(refused)}")
+        full = refused == errno.ENOSPC  # that has nothing to do with a disk (ref: clone(2))
+        reason = "no more namespaces are allowed, see /proc/sys/user" if full else os.strerror(refused)
+        raise OSError(refused, f"clone3: {reason}")
     return child
 
 
