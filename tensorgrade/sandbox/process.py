@@ -63,6 +63,9 @@ class Worker:
             self.pidfd = os.pidfd_open(self.process_id)
         except EOFError:
             raise self._died_early(self._reap()) from None
+        except SandboxError:
+            self._reap()  # it has said why and ends by itself; what it had on the disk goes with it
+            raise
         self.channel = Channel(connection, limits.message_bytes, self._watch)
         self._size_before = max(_usage(self.process_id)[1], default=0)
         try:
